@@ -1,0 +1,9 @@
+"""Laws and devices: pure, differentiable, shared by likelihood and simulator."""
+
+from charz.devices.domain_wall import DomainWallSynapses as DomainWallSynapses
+from charz.devices.domain_wall import mean_wire as mean_wire
+from charz.devices.law import AbstractSwitchingLaw as AbstractSwitchingLaw
+from charz.devices.logistic import LogisticSwitching as LogisticSwitching
+from charz.devices.reads import sample_counts as sample_counts
+
+__all__ = ["AbstractSwitchingLaw", "DomainWallSynapses", "LogisticSwitching", "mean_wire", "sample_counts"]

@@ -1,1 +1,29 @@
-"""To be filled."""
+"""Learning on stochastic devices: gradient estimator × optimizer × write scheme."""
+
+from charz.learning.rule import Batch as Batch
+from charz.learning.rule import GradientEstimator as GradientEstimator
+from charz.learning.rule import UpdateRule as UpdateRule
+from charz.learning.rule import WriteScheme as WriteScheme
+from charz.learning.rule import join as join
+from charz.learning.schemes import SCHEMES as SCHEMES
+from charz.learning.schemes import Scheme as Scheme
+from charz.learning.train import Training as Training
+from charz.learning.train import TrainingData as TrainingData
+from charz.learning.train import TrainOptions as TrainOptions
+from charz.learning.train import evaluate as evaluate
+from charz.learning.train import train as train
+
+__all__ = [
+    "SCHEMES",
+    "Batch",
+    "GradientEstimator",
+    "Scheme",
+    "TrainOptions",
+    "Training",
+    "TrainingData",
+    "UpdateRule",
+    "WriteScheme",
+    "evaluate",
+    "join",
+    "train",
+]

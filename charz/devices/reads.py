@@ -1,22 +1,20 @@
-"""Counts of repeated Bernoulli reads: exact sampling by inversion, without a loop over reads in memory."""
+"""Counts of repeated Bernoulli reads: exact, by inversion of the binomial law."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-# 2^-100 is far above float32's smallest normal number; (1/2)^N of a larger N would be flushed to zero.
-MAX_READS_PER_DRAW = 100
+from charz.devices.random_words import random_words, to_uniform
+
+# Reads drawn with one uniform number: the terms of the binomial law are unrolled, so that XLA fuses them with
+# the random words; more reads are drawn in groups, which also keeps (1/2)^N far above float32's smallest number.
+MAX_READS_PER_DRAW = 16
 
 
 def sample_counts(
     key: PRNGKeyArray, probability: Float[Array, "*shape"], num_reads: int
 ) -> Float[Array, "*shape"]:
-    r"""Draw ``Binomial(num_reads, probability)`` counts, elementwise.
-
-    The cumulative distribution is summed term by term,
-    :math:`\pi_{k+1} = \pi_k \frac{N-k}{k+1}\frac{q}{1-q}` with :math:`q = \min(p, 1-p)`, and inverted with one
-    uniform number a draw: time O(num_reads × size), random numbers and memory O(size). The law is exact up to
-    the resolution of a float32 uniform number (2⁻²³).
+    """Draw Binomial(num_reads, probability) counts, elementwise; see `invert_binomial`.
 
     Parameters
     ----------
@@ -24,36 +22,60 @@ def sample_counts(
     probability : array
         Switching probabilities in [0, 1], dimensionless.
     num_reads : int
-        Reads a device (N).
+        Reads of each device (N).
 
     Returns
     -------
     array
         Counts between 0 and `num_reads`, as floats of the shape of `probability`.
     """
-    counts = jnp.zeros_like(probability)
-    for start in range(0, num_reads, MAX_READS_PER_DRAW):
-        key, key_part = jax.random.split(key)
-        counts += _invert_binomial(key_part, probability, min(MAX_READS_PER_DRAW, num_reads - start))
-    return counts
+    return sample_count_pair(key, probability, probability, num_reads)[0]
 
 
-def _invert_binomial(
-    key: PRNGKeyArray, probability: Float[Array, "*shape"], num_reads: int
+def sample_count_pair(
+    key: PRNGKeyArray,
+    first: Float[Array, "*shape"],
+    second: Float[Array, "*shape"],
+    num_reads: int,
+) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
+    """Draw two independent arrays of counts at the price of one: a cipher block gives two words."""
+    total = (jnp.zeros_like(first), jnp.zeros_like(second))
+    for part, start in enumerate(range(0, num_reads, MAX_READS_PER_DRAW)):
+        reads = min(MAX_READS_PER_DRAW, num_reads - start)
+        words = random_words(jax.random.fold_in(key, part) if part else key, first.shape)
+        drawn = [invert_binomial(to_uniform(w), p, reads) for w, p in zip(words, (first, second), strict=True)]
+        total = (total[0] + drawn[0], total[1] + drawn[1])
+    return total
+
+
+def invert_binomial(
+    uniform: Float[Array, "*shape"], probability: Float[Array, "*shape"], num_reads: int
 ) -> Float[Array, "*shape"]:
-    uniform = jax.random.uniform(key, probability.shape, probability.dtype)
+    r"""Invert the cumulative binomial law at a uniform number.
+
+    The law is summed term by term,
+    :math:`\pi_{k+1} = \pi_k\,\frac{N-k}{k+1}\,\frac{q}{1-q}` with :math:`q = \min(p, 1-p)`: time
+    O(num_reads × size), memory O(size). Exact up to the resolution of the uniform number (2⁻²⁴).
+
+    Parameters
+    ----------
+    uniform : array
+        In [0, 1).
+    probability : array
+        In [0, 1].
+    num_reads : int
+        N, at most `MAX_READS_PER_DRAW`.
+    """
     if num_reads == 1:
         return (uniform < probability).astype(probability.dtype)
     rare = jnp.minimum(probability, 1 - probability)
     odds = rare / (1 - rare)
 
-    def add_term(k: int, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        mass, cumulative, count = carry
+    mass = (1 - rare) ** num_reads
+    cumulative = mass
+    count = jnp.zeros_like(probability)
+    for k in range(num_reads):
         count = count + (uniform >= cumulative)
         mass = mass * odds * ((num_reads - k) / (k + 1))
-        return mass, cumulative + mass, count
-
-    mass = (1 - rare) ** num_reads
-    carry = (mass, mass, jnp.zeros_like(probability))
-    _, _, count = jax.lax.fori_loop(0, num_reads, add_term, carry, unroll=min(num_reads, 8))
+        cumulative = cumulative + mass
     return jnp.where(probability > 0.5, num_reads - count, count)

@@ -1,1 +1,5 @@
-"""To be filled."""
+"""Write schemes, one a file."""
+
+from charz.learning.writes.ideal import ideal as ideal
+
+__all__ = ["ideal"]

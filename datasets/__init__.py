@@ -3,5 +3,25 @@
 from charz.datasets.images import Images as Images
 from charz.datasets.images import available_images as available_images
 from charz.datasets.images import load_images as load_images
+from charz.datasets.population import WirePopulation as WirePopulation
+from charz.datasets.population import count_passes as count_passes
+from charz.datasets.population import draw_wires as draw_wires
+from charz.datasets.population import simulate_population as simulate_population
+from charz.datasets.simulate import SimulatedWires as SimulatedWires
+from charz.datasets.simulate import simulate_wires as simulate_wires
+from charz.datasets.simulate import wires_dataset as wires_dataset
+from charz.datasets.simulate import write_lab_csv as write_lab_csv
 
-__all__ = ["Images", "available_images", "load_images"]
+__all__ = [
+    "Images",
+    "SimulatedWires",
+    "WirePopulation",
+    "available_images",
+    "count_passes",
+    "draw_wires",
+    "load_images",
+    "simulate_population",
+    "simulate_wires",
+    "wires_dataset",
+    "write_lab_csv",
+]

@@ -49,8 +49,8 @@ def random_split(count: int, validation_fraction: float, seed: int) -> tuple[Ind
     set_aside = round(count * check_fraction(validation_fraction))
     if not 0 < set_aside < count:
         raise CharzError(
-            f"validation_fraction {validation_fraction} of {count} images leaves {count - set_aside} to train "
-            f"on and {set_aside} to validate with; both need at least one image"
+            f"validation_fraction {validation_fraction} of {count} images leaves {count - set_aside} to "
+            f"train on and {set_aside} to validate with; both need at least one image"
         )
     order = np.random.default_rng(seed).permutation(count)
     return order[set_aside:], order[:set_aside]

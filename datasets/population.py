@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from charz.devices import AbstractSwitchingLaw, LogisticSwitching, mean_wire
+from charz.devices import AbstractSwitchingLaw, LogisticSwitching, mean_wire, sample_counts
 
 # The spread from wire to wire is not published. These three numbers are our choice: large enough to matter
 # for a network (0.2 is about half a width), small enough that a sweep of ±2 sees every wire's curve.
@@ -101,7 +101,8 @@ def count_passes(
 ) -> Int[Array, "wire setting"]:
     """Send `num_trials` domain walls into every wire at every setting and count those that pass.
 
-    Every trial is its own Bernoulli draw (cycle-to-cycle), as in the experiment.
+    Trials are independent (cycle-to-cycle); the counts are exact binomial draws by the function that also
+    reads the synapses of a network, `charz.devices.sample_counts`.
 
     Parameters
     ----------
@@ -119,8 +120,8 @@ def count_passes(
         Between 0 and `num_trials`.
     """
     probability = jax.vmap(law.probability, out_axes=1)(amplitude)
-    uniform = jax.random.uniform(key, (num_trials, *probability.shape), probability.dtype)
-    return jnp.sum(uniform < probability[None], axis=0, dtype=jnp.int32)
+    # Counts are drawn from 32-bit words, whatever the precision of the law.
+    return sample_counts(key, probability.astype(jnp.float32), num_trials).astype(jnp.int32)
 
 
 def simulate_population(

@@ -187,7 +187,8 @@ def wires_dataset(wires: SimulatedWires) -> xr.Dataset:
 def write_lab_csv(path: Path | str, wires: SimulatedWires, *, delimiter: str = ";") -> Path:
     """Write a simulated measurement as an instrument would.
 
-    Byte-order mark, comment lines that say SIMULATED, header and table, metadata footer that says so again. The bytes depend only on `wires` and `delimiter`; the file appears whole or not at all.
+    Byte-order mark, comment lines that say SIMULATED, header and table, a metadata footer that says so again.
+    The bytes depend only on `wires` and `delimiter`; the file appears whole or not at all.
 
     Parameters
     ----------

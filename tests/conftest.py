@@ -1,0 +1,34 @@
+"""What every test shares: strict arrays, a plotting backend without a screen, and where real data may lie."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("CHARZ_DATA", PROJECT_ROOT.parent / "shared" / "data"))
+MEASURED = Path(os.environ.get("CHARZ_MEASURED_DATA", PROJECT_ROOT.parent / "shared" / "measured"))
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """Folder that holds pyproject.toml."""
+    return PROJECT_ROOT
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder with ``mnist/`` and ``fashion-mnist/``; the test is skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"image sets not found at {DATA}; set CHARZ_DATA")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def measured_root() -> Path:
+    """Folder with recordings from laboratories; the test is skipped where it is absent."""
+    if not MEASURED.is_dir():
+        pytest.skip(f"measured data not found at {MEASURED}; set CHARZ_MEASURED_DATA")
+    return MEASURED

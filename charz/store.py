@@ -1,0 +1,165 @@
+"""Datasets on disk: one netCDF-4 file each, whole or not at all, the same bytes for the same data."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from charz.atomic import replacing
+from charz.errors import ReadError, SchemaError
+from charz.schema import validate
+
+# netCDF gives a list of one string back as that string; the names of such attributes are kept here, so that
+# what is read equals what was written.
+_SHORT_LISTS = "charz_short_lists"
+_COMPRESSION_LEVEL = 4
+
+
+def save(dataset: xr.Dataset, path: Path | str) -> None:
+    """Write a validated dataset to a netCDF-4 file.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Of any experiment kind. Attributes are strings, numbers, or lists of one of these.
+    path : path
+        Replaced only when the new file is complete.
+
+    Raises
+    ------
+    SchemaError
+        When the dataset breaks the contract of its kind or an attribute cannot be stored.
+    FileNotFoundError
+        When the folder does not exist.
+    """
+    prepared = _prepare(validate(dataset))
+    with replacing(path) as temporary:
+        write_netcdf(prepared, temporary)
+
+
+def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
+    """Write the numbers compressed; neither time stamps nor host names enter the file."""
+    encoding: dict[Any, dict[str, Any]] = {
+        name: {"zlib": True, "complevel": _COMPRESSION_LEVEL}
+        for name, array in dataset.variables.items()
+        if array.dtype.kind in "iufb" and array.ndim
+    }
+    dataset.to_netcdf(path, engine="netcdf4", format="NETCDF4", encoding=encoding)
+
+
+def load(path: Path | str) -> xr.Dataset:
+    """Read a dataset that `save` wrote, and validate it.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    xarray.Dataset
+        In memory; the file is closed.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ReadError
+        When the file is no netCDF file, is cut short, or holds something else than a charz dataset.
+    SchemaError
+        When its content breaks the contract of its kind.
+    """
+    path = Path(path)
+    require_file(path)
+    try:
+        dataset = xr.load_dataset(path, engine="netcdf4")
+    except Exception as error:  # the netCDF, HDF5 and xarray layers each raise errors of their own
+        raise ReadError(
+            f"{path}: not a readable netCDF file (cut short, damaged, or of another format): {error}"
+        ) from error
+    if "experiment" not in dataset.attrs:
+        raise ReadError(
+            f"{path}: a netCDF file, but not a dataset of charz: the attribute 'experiment' is missing; "
+            "make one with 'charz convert' (posteriors and runs are read by the commands that wrote their "
+            "kind)"
+        )
+    restored = _restore(dataset)
+    try:
+        return validate(restored)
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+
+
+def require_file(path: Path) -> None:
+    """Raise unless `path` is a regular file.
+
+    Raises
+    ------
+    FileNotFoundError
+        When nothing is there.
+    ReadError
+        When it is a folder.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if not path.is_file():
+        raise ReadError(f"{path}: a folder or device, not a file")
+
+
+def _prepare(dataset: xr.Dataset) -> xr.Dataset:
+    """Copy with storable attributes and without the encodings of the file it came from."""
+    prepared = dataset.copy().drop_encoding()
+    short: dict[str, list[str]] = {}
+    for owner, attrs in _attributes(prepared):
+        for name, value in list(attrs.items()):
+            attrs[name] = _storable(f"{owner}:{name}" if owner else name, value)
+            if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], str):
+                short.setdefault(owner, []).append(name)
+    if short:
+        prepared.attrs[_SHORT_LISTS] = json.dumps(short, sort_keys=True)
+    return prepared
+
+
+def _restore(dataset: xr.Dataset) -> xr.Dataset:
+    """Undo what netCDF does to attributes and labels."""
+    restored = dataset.drop_encoding()
+    short = json.loads(restored.attrs.pop(_SHORT_LISTS, "{}"))
+    for owner, attrs in _attributes(restored):
+        for name, value in list(attrs.items()):
+            if name in short.get(owner, []):
+                attrs[name] = [value]
+            elif isinstance(value, np.generic):
+                attrs[name] = value.item()
+            elif isinstance(value, np.ndarray):
+                attrs[name] = value.tolist()
+    return restored
+
+
+def _attributes(dataset: xr.Dataset) -> list[tuple[str, dict[Any, Any]]]:
+    """Attribute dictionaries of the dataset (owner "") and of each variable."""
+    return [("", dataset.attrs), *((str(name), array.attrs) for name, array in dataset.variables.items())]
+
+
+def _storable(name: str, value: Any) -> Any:
+    """Return the value if netCDF can hold it."""
+    items = value if isinstance(value, list | tuple) else [value]
+    kinds = {str if isinstance(item, str) else float for item in items}
+    numbers = int | float | np.integer | np.floating
+    fine = items and len(kinds) == 1 and all(
+        isinstance(item, str | numbers) and not isinstance(item, bool) for item in items
+    )  # fmt: skip
+    if not fine or any(isinstance(item, str) and ("\0" in item or not _encodable(item)) for item in items):
+        raise SchemaError(
+            f"attribute {name!r} = {value!r} cannot be stored; netCDF attributes are strings, numbers or "
+            "lists of one of these; write nested values as one JSON string"
+        )
+    return value
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

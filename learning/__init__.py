@@ -1,5 +1,7 @@
 """Learning on stochastic devices: gradient estimator × optimizer × write scheme."""
 
+from charz.learning.predict import Design as Design
+from charz.learning.predict import predict_accuracy as predict_accuracy
 from charz.learning.rule import Batch as Batch
 from charz.learning.rule import GradientEstimator as GradientEstimator
 from charz.learning.rule import UpdateRule as UpdateRule
@@ -12,10 +14,12 @@ from charz.learning.train import TrainingData as TrainingData
 from charz.learning.train import TrainOptions as TrainOptions
 from charz.learning.train import evaluate as evaluate
 from charz.learning.train import train as train
+from charz.learning.variance import split_variance as split_variance
 
 __all__ = [
     "SCHEMES",
     "Batch",
+    "Design",
     "GradientEstimator",
     "Scheme",
     "TrainOptions",
@@ -25,5 +29,7 @@ __all__ = [
     "WriteScheme",
     "evaluate",
     "join",
+    "predict_accuracy",
+    "split_variance",
     "train",
 ]

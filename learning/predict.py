@@ -1,0 +1,242 @@
+"""Accuracy of networks on devices nobody has measured, with the uncertainty of the device model."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from charz.devices import AbstractSwitchingLaw, DomainWallSynapses
+from charz.errors import TrainError
+from charz.learning.rule import Batch
+from charz.learning.schemes import Scheme
+from charz.learning.train import TrainingData, TrainOptions, evaluate, train
+from charz.learning.variance import SOURCES, split_variance
+
+Mode = Literal["in-situ", "transfer"]
+MODES: tuple[Mode, ...] = ("in-situ", "transfer")
+INTERVAL_PROBABILITY = 0.9
+CHUNK_SIZE = 32
+
+SampleDevices = Callable[[PRNGKeyArray, int, tuple[int, ...]], AbstractSwitchingLaw]
+
+
+class Design(NamedTuple):
+    """How many of each: posterior draws, arrays a draw, training seeds an array, repeats (fresh reads)."""
+
+    draws: int = 16
+    arrays: int = 2
+    seeds: int = 2
+    repeats: int = 4
+
+    @property
+    def num_networks(self) -> int:
+        """Networks that in-situ training trains."""
+        return self.draws * self.arrays * self.seeds
+
+
+def predict_accuracy(
+    key: PRNGKeyArray,
+    scheme: Scheme,
+    sample_devices: SampleDevices,
+    believed: AbstractSwitchingLaw,
+    data: TrainingData,
+    test: Batch,
+    *,
+    mode: Mode = "in-situ",
+    design: Design = Design(),  # noqa: B008 - immutable
+    options: TrainOptions = TrainOptions(),  # noqa: B008 - frozen
+    chunk_size: int = CHUNK_SIZE,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> xr.Dataset:
+    """Predict the accuracy of a network on unmeasured devices, over (draw, array, seed, repeat).
+
+    Parameters
+    ----------
+    key : PRNG key
+        Everything random derives from it by index, so the result does not depend on the chunking's order.
+    scheme : Scheme
+        The network and how it learns.
+    sample_devices : callable
+        ``sample_devices(key, num_draws, shape) -> law`` with leaves (draw, *shape): population parameters
+        drawn once a draw, devices afresh; `Posterior.new_devices` is one.
+    believed : AbstractSwitchingLaw
+        What the controller believes of every device (scalar leaves), for instance the posterior mean.
+    data, test : TrainingData, Batch
+        Training and validation data, and the test data of which the accuracy is reported.
+    mode : {"in-situ", "transfer"}
+        Train on every array of every draw; or train once a seed on believed devices, program the result into
+        every array, and evaluate.
+    design : Design
+        Numbers of draws, arrays, seeds and repeats.
+    options : TrainOptions
+    chunk_size : int
+        Networks trained together; bounds the memory.
+    on_progress : callable, optional
+        ``on_progress(done, total)`` networks, called as chunks finish.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``accuracy`` (draw, array, seed, repeat), fraction of the test set; attributes hold mean, the central
+        90 % predictive interval of one reading of one network, and the variance split.
+
+    Raises
+    ------
+    TrainError
+        For an unknown mode, an empty design, or a scheme without devices.
+    """
+    _check(scheme, mode, design, chunk_size)
+    key_devices, key_train, key_read = jax.random.split(key, 3)
+    actual = sample_devices(key_devices, design.draws, (design.arrays, scheme.num_devices))
+    run = _in_situ if mode == "in-situ" else _transfer
+    accuracy = run(
+        key_train, key_read, scheme, actual, believed, data, test, design, options, chunk_size, on_progress
+    )
+    return _dataset(accuracy, mode)
+
+
+def _in_situ(
+    key_train: PRNGKeyArray,
+    key_read: PRNGKeyArray,
+    scheme: Scheme,
+    actual: AbstractSwitchingLaw,
+    believed: AbstractSwitchingLaw,
+    data: TrainingData,
+    test: Batch,
+    design: Design,
+    options: TrainOptions,
+    chunk_size: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> Float[np.ndarray, "draw array seed repeat"]:
+    index = jnp.arange(design.num_networks)
+    device_index = index // design.seeds
+    flat = _flatten_arrays(actual)
+
+    def one_chunk(rows: Array) -> Array:
+        runs = index[rows]
+        hardware = DomainWallSynapses(
+            actual=jax.tree.map(lambda leaf: leaf[device_index[rows]], flat), believed=_repeat(believed, rows.size)
+        )
+        trained = train(_keys(key_train, runs), scheme, hardware, data, options)
+        return evaluate(_keys(key_read, runs), scheme, hardware, trained.state, test, design.repeats)
+
+    accuracy = _in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
+    return accuracy.reshape(design.draws, design.arrays, design.seeds, design.repeats)
+
+
+def _transfer(
+    key_train: PRNGKeyArray,
+    key_read: PRNGKeyArray,
+    scheme: Scheme,
+    actual: AbstractSwitchingLaw,
+    believed: AbstractSwitchingLaw,
+    data: TrainingData,
+    test: Batch,
+    design: Design,
+    options: TrainOptions,
+    chunk_size: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> Float[np.ndarray, "draw array seed repeat"]:
+    seeds = jnp.arange(design.seeds)
+    as_believed = _repeat(DomainWallSynapses(actual=believed, believed=believed), design.seeds)
+    trained = train(_keys(key_train, seeds), scheme, as_believed, data, options)
+    index = jnp.arange(design.num_networks)
+    flat = _flatten_arrays(actual)
+
+    def one_chunk(rows: Array) -> Array:
+        hardware = DomainWallSynapses(
+            actual=jax.tree.map(lambda leaf: leaf[rows // design.seeds], flat),
+            believed=_repeat(believed, rows.size),
+        )
+        programmed = jax.tree.map(lambda leaf: leaf[rows % design.seeds], trained.state)
+        return evaluate(_keys(key_read, index[rows]), scheme, hardware, programmed, test, design.repeats)
+
+    accuracy = _in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
+    return accuracy.reshape(design.draws, design.arrays, design.seeds, design.repeats)
+
+
+def _in_chunks(
+    one_chunk: Callable[[Array], Array],
+    total: int,
+    chunk_size: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> np.ndarray:
+    """Run equal chunks (the last one padded, so that one program serves all), as many at a time as CPUs.
+
+    XLA runs a small network's loop on one core; chunks on threads use the others. Each chunk's result depends
+    on its rows only, so the order of completion does not matter.
+    """
+    chunk_size = min(chunk_size, total)
+
+    def padded(rows: np.ndarray) -> Array:
+        return jnp.asarray(np.resize(rows, chunk_size))
+
+    chunks = [np.arange(start, min(start + chunk_size, total)) for start in range(0, total, chunk_size)]
+    results = []
+    with ThreadPoolExecutor(min(len(chunks), os.cpu_count() or 1)) as pool:
+        for rows, result in zip(chunks, pool.map(lambda rows: np.asarray(one_chunk(padded(rows))), chunks)):
+            results.append(result[: rows.size])
+            if on_progress is not None:
+                on_progress(int(rows[-1]) + 1, total)
+    return np.concatenate(results)
+
+
+def _keys(key: PRNGKeyArray, indices: Array) -> PRNGKeyArray:
+    return jax.vmap(partial(jax.random.fold_in, key))(indices)
+
+
+def _repeat(tree: PyTree, times: int) -> PyTree:
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (times, *jnp.shape(leaf))), tree)
+
+
+def _flatten_arrays(law: AbstractSwitchingLaw) -> AbstractSwitchingLaw:
+    """Join the (draw, array) axes of every leaf into one."""
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), law)
+
+
+def _dataset(accuracy: Float[np.ndarray, "draw array seed repeat"], mode: Mode) -> xr.Dataset:
+    dims = ("draw", "array", "seed", "repeat")
+    tail = (1 - INTERVAL_PROBABILITY) / 2
+    low, high = np.quantile(accuracy, [tail, 1 - tail])
+    split = split_variance(accuracy.astype(float), shared_seeds=mode == "transfer")
+    variable = xr.DataArray(
+        accuracy, dims=dims, attrs={"units": "1", "long_name": "accuracy on the test data (fraction)"}
+    )
+    coords = {dim: np.arange(size) for dim, size in zip(dims, accuracy.shape, strict=True)}
+    attrs = {
+        "mode": mode,
+        "interval": f"central {INTERVAL_PROBABILITY:.0%} predictive interval of one reading of one network",
+        "accuracy_mean": float(accuracy.mean()),
+        "accuracy_q05": float(low),
+        "accuracy_q95": float(high),
+        **{f"variance_{source}": value for source, value in split._asdict().items()},
+    }
+    return xr.Dataset({"accuracy": variable}, coords=coords, attrs=attrs)
+
+
+def _check(scheme: Scheme, mode: str, design: Design, chunk_size: int) -> None:
+    if mode not in MODES:
+        raise TrainError(f"mode {mode!r} is not known; choose one of {', '.join(MODES)}")
+    for name, value in (*design._asdict().items(), ("chunk_size", chunk_size)):
+        if value < 1:
+            raise TrainError(f"{name} is {value}; it must be at least 1")
+    if not scheme.uses_devices:
+        raise TrainError(
+            f"scheme {scheme.name!r} has no devices whose uncertainty could be propagated; train it instead"
+        )
+
+
+def summary(prediction: xr.Dataset) -> dict[str, dict[str, float]]:
+    """Numbers of a prediction as the command line prints them: ``accuracy`` and ``variance``."""
+    return {
+        "accuracy": {name: prediction.attrs[f"accuracy_{name}"] for name in ("mean", "q05", "q95")},
+        "variance": {name: prediction.attrs[f"variance_{name}"] for name in SOURCES},
+    }
+

@@ -27,6 +27,7 @@ NUM_CLASSES = 10
 FULL_SCALE = 255
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
+_BLOCK = 1 << 24
 
 
 class LabelledSets(NamedTuple):
@@ -63,11 +64,9 @@ def read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
             shape = _read_header(stream, path, num_axes)
             expected = prod(shape)
             # One byte more than stated shows a file that is too long without reading all of it.
-            content = stream.read(expected + 1)
+            content = _read_at_most(stream, expected + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ReadError(f"{path}: damaged gzip compression ({error}); copy the file again") from error
-    except OverflowError as error:
-        raise ReadError(f"{path}: its header states the impossible sizes {shape}") from error
     if len(content) != expected:
         found = "more" if len(content) > expected else str(len(content))
         sizes = " × ".join(map(str, shape))
@@ -131,6 +130,15 @@ def _open(path: Path) -> IO[bytes]:
     with path.open("rb") as stream:
         packed = stream.read(2) == _GZIP_MAGIC
     return cast(IO[bytes], gzip.open(path, "rb")) if packed else path.open("rb")
+
+
+def _read_at_most(stream: IO[bytes], limit: int) -> bytes:
+    """Read up to `limit` bytes in blocks: a header that announces terabytes must not allocate them."""
+    blocks = []
+    while limit > 0 and (block := stream.read(min(limit, _BLOCK))):
+        blocks.append(block)
+        limit -= len(block)
+    return b"".join(blocks)
 
 
 def _read_header(stream: IO[bytes], path: Path, num_axes: int) -> tuple[int, ...]:

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Arrays of different rank never broadcast silently (set before JAX is imported; processes that a test starts
+# inherit it). Strict dtype promotion would be the second guard, but NumPyro and optax themselves mix dtypes.
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CHARZ_DATA", PROJECT_ROOT.parent / "shared" / "data"))

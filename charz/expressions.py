@@ -1,7 +1,7 @@
 """Expressions of ``--where`` and ``--switched``: comparisons and arithmetic over named columns.
 
-The text is parsed here by recursive descent into closures over NumPy arrays; nothing of it ever reaches Python's
-own `eval`. Grammar, loosest first::
+The text is parsed here by recursive descent into closures over NumPy arrays; nothing of it ever reaches
+Python's own `eval`. Grammar, loosest first::
 
     or      := and ("or" and)*
     and     := not ("and" not)*

@@ -1,4 +1,4 @@
-"""The eight experiment kinds: dims, variables and SI units of each. One table, read by readers and validation."""
+"""The eight experiment kinds: dims, variables and SI units of each, as one table."""
 
 import difflib
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Kind:
-    """One experiment kind: its dims in order, its variables, and groups of which at least one must be there."""
+    """One experiment kind: its dims in order, its variables, and those of which one must be there."""
 
     name: str
     summary: str

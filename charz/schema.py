@@ -21,8 +21,8 @@ def validate(dataset: xr.Dataset) -> xr.Dataset:
     ----------
     dataset : xarray.Dataset
         With the attribute ``experiment``; variables in SI with the attributes ``units`` and ``long_name``.
-        In ``pulse_switching`` every variable has dims (device, setting); devices with fewer settings are padded
-        with ``amplitude`` NaN and ``num_trials`` 0.
+        In ``pulse_switching`` every variable has dims (device, setting); devices with fewer settings are
+        padded with ``amplitude`` NaN and ``num_trials`` 0.
 
     Returns
     -------

@@ -39,6 +39,20 @@ def save(dataset: xr.Dataset, path: Path | str) -> None:
         write_netcdf(prepared, temporary)
 
 
+def save_result(dataset: xr.Dataset, path: Path | str) -> None:
+    """Write a result that is not a measurement (a training run, a prediction), whole or not at all.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Attributes are strings and numbers.
+    path : path
+        Replaced only when the new file is complete.
+    """
+    with replacing(path) as temporary:
+        write_netcdf(dataset, temporary)
+
+
 def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
     """Write the numbers compressed; neither time stamps nor host names enter the file."""
     encoding: dict[Any, dict[str, Any]] = {

@@ -1,7 +1,7 @@
 """Units at the border: what a file says in mV, ns or Oe becomes SI once, here, and nowhere else.
 
-pint is imported inside the functions because it is slow to load. Nothing is guessed: a unit that nobody stated
-is an error that shows the flag to add; a unit that nobody *knows* must be written as ``arb``.
+pint is imported inside the functions because it is slow to load. Nothing is guessed: a unit that nobody
+stated is an error that shows the flag to add; a unit that nobody *knows* must be written as ``arb``.
 """
 
 import functools

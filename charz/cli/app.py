@@ -2,19 +2,21 @@
 
 import importlib
 import sys
+from typing import NoReturn
 
 import typer
 
 from charz.cli.output import EXIT_BAD_INPUT
 from charz.errors import CharzError
 
+EXIT_INTERRUPTED = 130
 # name of the command: module that defines it as a function of the same name
 COMMANDS = ("convert", "inspect", "fit", "check", "train", "predict", "demo")
 
 app = typer.Typer(
     name="charz",
     help="From measured switching data to a network's accuracy with its uncertainty.",
-    epilog="Exit codes: 0 done, 2 bad input or usage, 3 done but not trustworthy (not converged, failed check).",
+    epilog="Exit codes: 0 done, 2 bad input or usage, 3 not trustworthy (not converged, failed check).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,10 +40,25 @@ for _name in COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; a `CharzError` or a missing file becomes one line on stderr and exit code 2."""
+    """Run the command line; bad input and wrong usage become one line on stderr and exit code 2."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except (CharzError, OSError) as error:
-        message = " ".join(str(error).split())
-        sys.stderr.write(f"charz: error: {message}\n")
-        sys.exit(EXIT_BAD_INPUT)
+        _leave(str(error))
+    except typer.Abort:
+        _leave("interrupted", EXIT_INTERRUPTED)
+    except typer.TyperException as error:
+        if not error.format_message().strip() or len(sys.argv) == 1:
+            app(["--help"])
+        _leave(f"{error.format_message()} See 'charz {_command()}--help'")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _command() -> str:
+    """Name of the command on the command line, followed by a blank; empty where there is none."""
+    return f"{sys.argv[1]} " if len(sys.argv) > 1 and sys.argv[1] in COMMANDS else ""
+
+
+def _leave(message: str, code: int = EXIT_BAD_INPUT) -> NoReturn:
+    sys.stderr.write(f"charz: error: {' '.join(message.split())}\n")
+    sys.exit(code)

@@ -1,4 +1,4 @@
-"""Readers: one file format a module, found by content or by name; `read` makes a validated dataset of their rows."""
+"""Readers: one file format a module, found by content or by name; `read` makes datasets of their rows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,8 +1,8 @@
 """The contract of a reader: one file in, a `Table` of named columns out. One format a file.
 
-A reader recognises its format by content (`sniff`), and lends columns by SOURCE: the name of a header cell, or
-``@4`` for the fourth column. It converts text to numbers and nothing else: units, names and experiment kinds are
-given by the user and applied by the caller, alike for every format.
+A reader recognises its format by content (`sniff`), and lends columns by SOURCE: the name of a header cell,
+or ``@4`` for the fourth column. It converts text to numbers and nothing else: units, names and kinds
+are given by the user and applied by the caller, alike for every format.
 """
 
 import difflib
@@ -40,8 +40,8 @@ class Table:
     rows : array of int, shape (num_rows,)
         Place of each row in the file (1-based line number), for messages.
     numbers : callable
-        From 0-based column indices to an array of shape (len(indices), num_rows); an empty cell is NaN, text is
-        a `ReadError` naming the cell.
+        From 0-based column indices to an array of shape (len(indices), num_rows); an empty cell is NaN,
+        text is a `ReadError` naming the cell.
     texts : callable
         From a 0-based column index to the column's cells as a list of stripped strings.
     attrs : mapping

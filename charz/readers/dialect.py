@@ -37,8 +37,8 @@ def sample(lines: Sequence[str]) -> list[str]:
 def find_delimiter(lines: Sequence[str]) -> str | None:
     """Delimiter that cuts most lines into equally many numbers.
 
-    Tab, semicolon and pipe hardly ever stand in a cell, so blanks (which do, in names and dates) are considered
-    only where none of them separates numbers.
+    Tab, semicolon and pipe hardly ever stand in a cell, so blanks (which do, in names and dates) are
+    considered only where none of them separates numbers.
     """
     sampled = sample(lines)
     strong = {delimiter: _score(sampled, delimiter) for delimiter in STRONG_DELIMITERS}

@@ -1,4 +1,4 @@
-"""From columns of files to named SI rows: which column is which variable, in which unit, and which rows count."""
+"""From columns of files to named SI rows: which column is which variable, in which unit, which rows count."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ def select(table: Table, request: Request, device: str) -> Selection:
 
 
 def _mapped(table: Table, request: Request) -> dict[str, str]:
-    """The user's columns, and those whose header is already the name of a variable of the kind."""
+    """Join the user's columns with those whose header is already the name of a variable of the kind."""
     own = (*(variable.name for variable in request.kind.variables), *LABELS, OUTCOME)
     found = {name: name for name in own if name not in request.columns and table.has(name)}
     return {**found, **request.columns}
@@ -126,7 +126,7 @@ def _names_in(*expressions: Expression | None) -> list[str]:
 
 
 def _stated_unit(name: str, index: int, table: Table, request: Request) -> str | None:
-    """Unit as the user or the header states it; checked here, so that nothing is guessed."""
+    """Return the unit as the user or the header states it; checked here, so that nothing is guessed."""
     stated = request.units.get(name) or table.columns[index].unit
     variable = request.kind.variable(name)
     allowed = variable.units if variable else None

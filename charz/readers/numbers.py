@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from charz.errors import ReadError
 
-# What a number looks like. Python's `float` would also take underscores ("1_000"), which no instrument writes.
+# What a number looks like. Python's `float` would also take "1_000", which no instrument writes.
 _NUMBER = re.compile(
     r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|inf(?:inity)?)", re.IGNORECASE | re.ASCII
 )

@@ -93,7 +93,7 @@ def read_text(path: Path) -> tuple[str, str]:
 
 
 def split_lines(text: str) -> list[str]:
-    """Split at CR LF, LF and CR, mixed or not, and at nothing else (`str.splitlines` splits at form feeds too)."""
+    """Split at CR LF, LF and CR, mixed or not, and at nothing else (unlike `str.splitlines`)."""
     if "\r" in text:
         return _LINE_END.split(text)
     return text.split("\n")

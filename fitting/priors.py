@@ -1,0 +1,169 @@
+r"""Prior distributions, scaled to the sweep, the same for the typical device whatever the pooling.
+
+With :math:`c` the middle and :math:`r` the range of the amplitudes that were measured (in the unit of the drive):
+
+=================== ================================== ==============================================
+typical device      prior                              why
+=================== ================================== ==============================================
+location            Normal(c, r)                       whoever chose the sweep meant to cover the curve
+log width           Normal(ln(r/20), 1.5)              width between r/400 and r/1 (95 %)
+floor               Beta(1, 20)                        small, mean 0.048 (Ellis 2023)
+shortfall           Beta(1, 20)                        the same for what the ceiling lacks
+=================== ================================== ==============================================
+
+Pooled completely, these are the priors of the one device; without pooling, of each device by itself;
+hierarchically, of the population's centre (on the linked scale, so floor means the median floor). The spread of
+the population on the linked scale has
+
+=================== ================================== ==============================================
+spread              prior                              why
+=================== ================================== ==============================================
+location_sd         HalfNormal(r/4)                    devices of one sweep lie within it
+log_width_sd        HalfNormal(0.5)                    widths differ by tens of per cent, not by decades
+logit_floor_sd      HalfNormal(1)                      floors differ by a factor of about three
+logit_shortfall_sd  HalfNormal(1)                      the same
+=================== ================================== ==============================================
+
+With a vanishing spread the hierarchical model becomes the completely pooled one, prior included.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpyro.distributions as dist
+from charz.fitting.models import FreeParameter, SwitchingModel
+from charz.fitting.observations import SwitchingCounts
+from jaxtyping import Array, Float
+
+from charz.errors import FitError
+
+WIDTHS_IN_SWEEP = 20.0
+LOG_WIDTH_SD = 1.5
+ASYMPTOTE_BETA = (1.0, 20.0)
+LOCATION_SD_IN_SWEEPS = 0.25
+LOG_SD_SCALE = 0.5
+LOGIT_SD_SCALE = 1.0
+
+FAMILIES = {"normal": 2, "logit-beta": 2, "half-normal": 1}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior distribution as plain numbers.
+
+    Parameters
+    ----------
+    family : str
+        ``normal`` (mean, sd), ``logit-beta`` (a, b of the Beta on the natural scale; the variable is its logit)
+        or ``half-normal`` (scale).
+    constants : tuple of float
+        The numbers in the order above.
+    unit : str
+        Unit of the variable: that of the drive, ``1``, or ``ln(V)`` for the logarithm of a value in volts.
+    """
+
+    family: str
+    constants: tuple[float, ...]
+    unit: str = "1"
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise FitError(f"prior family {self.family!r} is not known; choose one of {', '.join(FAMILIES)}")
+        if len(self.constants) != FAMILIES[self.family]:
+            raise FitError(
+                f"a {self.family} prior has {FAMILIES[self.family]} constants, {len(self.constants)} were given"
+            )
+        positive = self.constants[1:] if self.family == "normal" else self.constants
+        if not all(math.isfinite(value) for value in self.constants) or min(positive) <= 0:
+            raise FitError(f"a {self.family} prior cannot have the constants {self.constants}")
+
+    def expand(self, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Log density up to a constant, its slope, and its curvature with the sign changed (a precision).
+
+        Only for the families with the real line as support.
+        """
+        first, second = self.constants
+        if self.family == "logit-beta":
+            share = 1 / (1 + np.exp(-value))
+            log_density = -first * np.logaddexp(0, -value) - second * np.logaddexp(0, value)
+            return log_density, first - (first + second) * share, (first + second) * share * (1 - share)
+        deviation = (value - first) / second
+        return -(deviation**2) / 2, -deviation / second, np.full_like(value, second**-2.0)
+
+    def describe(self) -> str:
+        """Distribution in words, for tables."""
+        return f"{self.family}({', '.join(f'{value:.4g}' for value in self.constants)})"
+
+
+def default_priors(model: SwitchingModel, counts: SwitchingCounts, pool: str) -> dict[str, Prior]:
+    """Priors of a model, scaled to the sweep of a dataset (formulas above).
+
+    Returns
+    -------
+    dict
+        Prior of each typical value by linked name and, for a hierarchical fit, of each spread as ``..._sd``.
+    """
+    priors = {p.linked_name: _typical(p, counts) for p in model.free}
+    if pool == "hierarchical":
+        priors |= {f"{p.linked_name}_sd": _spread(p, counts) for p in model.free}
+    return priors
+
+
+def _typical(parameter: FreeParameter, counts: SwitchingCounts) -> Prior:
+    if parameter.link.prefix == "logit_":
+        return Prior("logit-beta", ASYMPTOTE_BETA)
+    if parameter.link.prefix == "log_":
+        return Prior("normal", (math.log(counts.span / WIDTHS_IN_SWEEP), LOG_WIDTH_SD), f"ln({counts.unit})")
+    return Prior("normal", (counts.centre, counts.span), counts.unit)
+
+
+def _spread(parameter: FreeParameter, counts: SwitchingCounts) -> Prior:
+    if parameter.link.prefix == "logit_":
+        return Prior("half-normal", (LOGIT_SD_SCALE,))
+    if parameter.link.prefix == "log_":
+        return Prior("half-normal", (LOG_SD_SCALE,))
+    return Prior("half-normal", (LOCATION_SD_IN_SWEEPS * counts.span,), counts.unit)
+
+
+def with_overrides(defaults: Mapping[str, Prior], given: Mapping[str, Prior] | None) -> dict[str, Prior]:
+    """Replace some default priors by the user's.
+
+    Raises
+    ------
+    FitError
+        When a name is not one of the model's.
+    """
+    unknown = set(given or {}) - set(defaults)
+    if unknown:
+        raise FitError(
+            f"prior for {', '.join(sorted(unknown))}: no such parameter here; there are {', '.join(defaults)}"
+        )
+    return {**defaults, **(given or {})}
+
+
+def families_of(priors: Mapping[str, Prior]) -> tuple[tuple[str, str], ...]:
+    """Return the part of the priors that shapes the compiled program: (name, family), hashable."""
+    return tuple((name, prior.family) for name, prior in priors.items())
+
+
+def constants_of(priors: Mapping[str, Prior]) -> dict[str, tuple[float, ...]]:
+    """Return the part that is data: the program is compiled once for all values of it."""
+    return {name: prior.constants for name, prior in priors.items()}
+
+
+def distribution(family: str, constants: tuple[Float[Array, ""], ...]) -> dist.Distribution:
+    """Build the NumPyro distribution of a family; constants may be traced."""
+    if family == "logit-beta":
+        return dist.TransformedDistribution(dist.Beta(*constants), dist.transforms.SigmoidTransform().inv)
+    return {"normal": dist.Normal, "half-normal": dist.HalfNormal}[family](*constants)
+
+
+def priors_to_json(priors: Mapping[str, Prior]) -> str:
+    """Table of the priors as one JSON string, for the attributes of a file."""
+    table = [
+        {"name": name, "distribution": prior.describe(), "unit": prior.unit} for name, prior in priors.items()
+    ]
+    return json.dumps(table)

@@ -1,0 +1,188 @@
+"""From counts to draws: modes, centring, chains; longer or more careful chains where the first ones fell short."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from charz.fitting.centring import PopulationGuess, guess_population
+from charz.fitting.convergence import Convergence, assess
+from charz.fitting.inference import Program, Sampler, compiled
+from charz.fitting.models import SwitchingModel
+from charz.fitting.modes import Modes, find_modes
+from charz.fitting.observations import SwitchingCounts
+from charz.fitting.population import joint_model
+from charz.fitting.priors import Prior, constants_of, families_of
+from charz.fitting.pulse import generator_from
+from charz.fitting.starts import start_values
+from jaxtyping import Array
+
+CAREFUL_ACCEPT = 0.99
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to sample.
+
+    Parameters
+    ----------
+    draws, warmup, chains : int
+        Draws kept and adaptation steps of each chain, number of chains.
+    target_accept : float
+        Mean acceptance that the step size aims at.
+    second_attempt : bool
+        Where the first attempt falls short: as many draws again if only the effective sample size or R-hat
+        misses its limit; new chains with a target acceptance of 0.99 if transitions diverged.
+    """
+
+    draws: int = 1000
+    warmup: int = 1000
+    chains: int = 4
+    target_accept: float = 0.9
+    second_attempt: bool = True
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Result of sampling, as NumPy arrays in double precision.
+
+    Parameters
+    ----------
+    values : dict
+        Populations and law parameters, (chain, draw) or (chain, draw, device).
+    stats : dict
+        Sampler statistics, (chain, draw).
+    convergence : Convergence
+    remarks : tuple of str
+        What was done beyond the plan.
+    centring : dict
+        Weight c of each device by linked name; empty unless hierarchical.
+    """
+
+    values: dict[str, np.ndarray]
+    stats: dict[str, np.ndarray]
+    convergence: Convergence
+    remarks: tuple[str, ...]
+    centring: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model with its data, ready to be sampled or to simulate from its prior (made in double precision)."""
+
+    model: SwitchingModel
+    pool: str
+    families: tuple[tuple[str, str], ...]
+    data: dict[str, Any]
+    modes: Modes
+    guess: PopulationGuess | None
+
+
+def prepare(
+    model: SwitchingModel, counts: SwitchingCounts, pool: str, priors: Mapping[str, Prior]
+) -> Prepared:
+    """Find modes and centring; to be called inside ``jax.enable_x64(True)``."""
+    names = [p.linked_name for p in model.free]
+    arrays = {
+        name: value.reshape(1, -1) if pool == "complete" else value
+        for name, value in (
+            ("amplitude", counts.amplitude),
+            ("num_trials", counts.num_trials),
+            ("num_switched", counts.num_switched),
+        )
+    }
+    modes = find_modes(model, priors, **arrays)
+    data: dict[str, Any] = {**arrays, "priors": constants_of(priors)}
+    guess = None
+    if pool == "hierarchical":
+        scale = np.asarray([priors[f"{name}_sd"].constants[0] for name in names])
+        guess = guess_population(modes, scale)
+        data["centring"] = {name: guess.centring[:, i] for i, name in enumerate(names)}
+        data["reference_sd"] = {name: guess.sd[i] for i, name in enumerate(names)}
+    data = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64), data)
+    return Prepared(model, pool, families_of(priors), data, modes, guess)
+
+
+def sample(key: Array, prepared: Prepared, plan: Plan, tick: Callable[[int], None] | None = None) -> Draws:
+    """Run NUTS on a prepared model; to be called inside ``jax.enable_x64(True)``.
+
+    Parameters
+    ----------
+    key : PRNG key
+    prepared : Prepared
+    plan : Plan
+    tick : callable, optional
+        Called with a number of finished steps, for a progress bar.
+    """
+    key_first, key_second = jax.random.split(key)
+    sampler = Sampler(plan.warmup, plan.target_accept, dense=prepared.pool == "complete")
+    raw, program, state = _run(key_first, prepared, sampler, plan, tick)
+    values, convergence = _judge(program, raw, prepared)
+    remarks: list[str] = []
+    if plan.second_attempt and not convergence.converged:
+        if convergence.divergences:
+            careful = Sampler(plan.warmup, CAREFUL_ACCEPT, sampler.dense)
+            raw, program, state = _run(key_second, prepared, careful, plan, tick)
+            remarks.append(
+                f"{convergence.divergences} transitions diverged at target acceptance {plan.target_accept:g}:"
+                f" sampled anew at {CAREFUL_ACCEPT:g}"
+            )
+            values, convergence = _judge(program, raw, prepared)
+        if not convergence.mixed:
+            _, more = program.advance(state, plan.draws, prepared.data, tick)
+            raw = {name: np.concatenate([raw[name], more[name]], axis=1) for name in raw}
+            remarks.append(f"chains extended from {plan.draws} to {2 * plan.draws} draws each")
+            values, convergence = _judge(program, raw, prepared)
+    stats = {name: raw[name] for name in ("diverging", "num_steps", "accept_prob", "energy")}
+    centring = {name: np.asarray(c) for name, c in prepared.data.get("centring", {}).items()}
+    return Draws(values, stats, convergence, tuple(remarks), centring)
+
+
+def _run(
+    key: Array, prepared: Prepared, sampler: Sampler, plan: Plan, tick: Callable[[int], None] | None
+) -> tuple[dict[str, Any], Program, Any]:
+    key_start, key_chains = jax.random.split(key)
+    starts = start_values(
+        generator_from(key_start),
+        tuple(p.linked_name for p in prepared.model.free),
+        plan.chains,
+        prepared.pool,
+        prepared.modes,
+        prepared.guess,
+    )
+    model_function = joint_model(prepared.model, prepared.pool, prepared.families)
+    program = compiled(model_function, sampler, {name: value[0] for name, value in starts.items()})
+    state = program.start(key_chains, starts, prepared.data)
+    state, _ = program.advance(state, plan.warmup, prepared.data, tick)
+    state, visited = program.advance(state, plan.draws, prepared.data, tick)
+    return visited, program, state
+
+
+def _judge(
+    program: Program, raw: dict[str, Any], prepared: Prepared
+) -> tuple[dict[str, np.ndarray], Convergence]:
+    values = {
+        name: value
+        for name, value in program.values(raw["z"], prepared.data).items()
+        if is_shown(name, prepared)
+    }
+    return values, assess(as_dataset(values), raw["diverging"])
+
+
+def is_shown(name: str, prepared: Prepared) -> bool:
+    """Populations and law parameters are shown; the sampler's own coordinates are not."""
+    if prepared.pool == "hierarchical":
+        return not name.endswith("_u")
+    return name not in {p.linked_name for p in prepared.model.free if p.link.prefix}
+
+
+def as_dataset(
+    values: Mapping[str, np.ndarray], sample_dims: tuple[str, ...] = ("chain", "draw")
+) -> xr.Dataset:
+    """Label arrays (chain, draw) and (chain, draw, device)."""
+    return xr.Dataset(
+        {name: ((*sample_dims, "device")[: np.ndim(value)], value) for name, value in values.items()}
+    )

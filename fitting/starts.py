@@ -1,0 +1,70 @@
+"""Where chains begin: near each device's own mode, spread by more than the posterior, one point a chain."""
+
+import numpy as np
+from charz.fitting.centring import PopulationGuess
+from charz.fitting.modes import Modes
+from charz.fitting.population import uncentre
+
+# Standard deviations of the start points relative to the posterior's: wide enough for R-hat to notice chains
+# that do not mix, near enough that a curve of 1/300 of the sweep is not lost.
+OVERDISPERSION = 1.5
+LARGEST_LOG_SD_JITTER = 0.7
+
+
+def start_values(
+    generator: np.random.Generator,
+    names: tuple[str, ...],
+    num_chains: int,
+    pool: str,
+    modes: Modes,
+    guess: PopulationGuess | None,
+) -> dict[str, np.ndarray]:
+    """Unconstrained start values of every sampled site, chains along the leading axis.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+    names : tuple of str
+        Linked names of the free parameters, in the order of `modes`.
+    num_chains : int
+    pool : str
+    modes : Modes
+    guess : PopulationGuess or None
+        Needed by hierarchical fits only.
+    """
+    if pool == "hierarchical":
+        return _population(generator, names, num_chains, modes, guess)
+    root = np.linalg.cholesky(modes.covariance)
+    noise = generator.standard_normal((num_chains, *modes.mode.shape))
+    values = modes.mode + OVERDISPERSION * np.einsum("dij,cdj->cdi", root, noise)
+    if pool == "complete":
+        values = values[:, 0]
+    return {name: values[..., index] for index, name in enumerate(names)}
+
+
+def _population(
+    generator: np.random.Generator,
+    names: tuple[str, ...],
+    num_chains: int,
+    modes: Modes,
+    guess: PopulationGuess,
+) -> dict[str, np.ndarray]:
+    """Centre and spread drawn around the rough estimate, devices shrunk towards the centre by their weight."""
+    variance = np.diagonal(modes.covariance, axis1=1, axis2=2)
+    sites = {}
+    for index, name in enumerate(names):
+        mean = guess.mean[index] + OVERDISPERSION * guess.mean_sd[index] * generator.standard_normal(
+            num_chains
+        )
+        jitter = min(guess.log_sd_sd[index], LARGEST_LOG_SD_JITTER)
+        sd = guess.sd[index] * np.exp(jitter * generator.standard_normal(num_chains))
+        mean_column, sd_column = mean[:, None], sd[:, None]
+        precision = 1 / variance[:, index] + 1 / sd_column**2
+        centre = (modes.mode[:, index] / variance[:, index] + mean_column / sd_column**2) / precision
+        device = centre + generator.standard_normal(centre.shape) / np.sqrt(precision)
+        sites[f"{name}_mean"] = mean
+        sites[f"{name}_sd"] = np.log(sd)
+        sites[f"{name}_u"] = uncentre(
+            device, mean_column, sd_column, guess.centring[:, index], guess.sd[index]
+        )
+    return sites

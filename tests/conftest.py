@@ -1,4 +1,4 @@
-"""What every test shares: strict arrays, a plotting backend without a screen, and where real data may lie."""
+"""What every test shares: a plotting backend without a screen, and where real data may lie."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Arrays of different rank never broadcast silently (set before JAX is imported; processes that a test starts
-# inherit it). Strict dtype promotion would be the second guard, but NumPyro and optax themselves mix dtypes.
-os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+# JAX's strict promotion flags stay off for all: laws broadcast against arrays of any rank by contract, and
+# NumPyro and optax mix dtypes. A folder whose code can afford the strict flags turns them on for itself.
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CHARZ_DATA", PROJECT_ROOT.parent / "shared" / "data"))

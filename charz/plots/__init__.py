@@ -1,1 +1,1 @@
-"""To be filled."""
+"""Plots, one subject a file; drawn with matplotlib's object interface, without global state."""

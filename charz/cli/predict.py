@@ -1,0 +1,122 @@
+"""`charz predict`: the accuracy of a network on unmeasured devices, with its uncertainty and where it comes from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charz.cli.output import Report
+from charz.cli.progress import progress_bar
+from charz.cli.train import (
+    Data,
+    Device,
+    Differential,
+    Epochs,
+    Hidden,
+    Json,
+    LearningRate,
+    Name,
+    NumReads,
+    Output,
+    Patience,
+    Seed,
+)
+from charz.cli.training import build_scheme, load_data, load_devices, warn_of_devices
+
+
+def predict(
+    output: Output,
+    scheme: Name = "mean-variance",
+    device: Device = None,
+    data: Data = "digits",
+    hidden: Hidden = "",
+    num_reads: NumReads = "1",
+    differential: Differential = False,
+    learning_rate: LearningRate = 0.02,
+    epochs: Epochs = 100,
+    patience: Patience = 20,
+    draws: Annotated[int, typer.Option("--draws", help="Posterior draws of the device population.")] = 16,
+    arrays: Annotated[int, typer.Option("--arrays", help="Sampled arrays (crossbars) a draw.")] = 2,
+    seeds: Annotated[int, typer.Option("--seeds", help="Training seeds an array.")] = 2,
+    repeats: Annotated[int, typer.Option("--repeats", help="Fresh readings of the test set a network.")] = 4,
+    mode: Annotated[
+        str,
+        typer.Option("--mode", help="in-situ: train on every array; transfer: train once, program every array."),
+    ] = "in-situ",
+    seed: Seed = 0,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the accuracies to this PNG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Predict the accuracy of networks on devices nobody has measured, with a 90 % interval."""
+    import jax
+
+    from charz import learning, store
+    from charz.learning.predict import summary
+    from charz.provenance import provenance
+
+    report = Report(as_json)
+    devices = load_devices(device, scheme)
+    batches, test, source = load_data(data, seed)
+    chosen = build_scheme(scheme, batches, devices, hidden, num_reads, differential, learning_rate)
+    if devices is None:
+        raise learning.TrainError(
+            f"scheme {scheme!r} has no devices whose uncertainty could be propagated; use `charz train`"
+        )
+    warn_of_devices(report, devices)
+    with progress_bar("networks") as advance:
+        prediction = learning.predict_accuracy(
+            jax.random.key(seed),
+            chosen,
+            devices.sample,
+            devices.believed,
+            batches,
+            test,
+            mode=mode,  # type: ignore[arg-type]  # checked there, with a better message
+            design=learning.Design(draws, arrays, seeds, repeats),
+            options=learning.TrainOptions(epochs=epochs, patience=patience),
+            on_progress=advance,
+        )
+    settings = {
+        "scheme": scheme, "data": data, "hidden": hidden, "num_reads": num_reads, "differential": differential,
+        "learning_rate": learning_rate, "epochs": epochs, "patience": patience, "mode": mode,
+        "draws": draws, "arrays": arrays, "seeds": seeds, "repeats": repeats,
+    }  # fmt: skip
+    prediction.attrs |= {
+        "kind": "accuracy prediction",
+        "scheme": scheme,
+        "data": source,
+        "device": devices.description,
+        "warning": devices.warning,
+        **provenance(sources=devices.sources, seed=seed, settings=settings),
+    }
+    store.save_result(prediction, output)
+    if plot is not None:
+        from charz.plots.accuracy import plot_accuracy
+
+        plot_accuracy({num_reads: prediction}, plot)
+
+    result = summary(prediction)
+    accuracy = result["accuracy"]
+    report.table(
+        f"{scheme} on {data}, {'-'.join(map(str, chosen.sizes))}, N = {num_reads}, {mode} ({devices.description})",
+        ("test accuracy", "value"),
+        [
+            ("mean", accuracy["mean"]),
+            ("90 % predictive interval", f"{accuracy['q05']:.4g} to {accuracy['q95']:.4g}"),
+        ],
+    )
+    report.table("standard deviation by source", ("source", "sd (points)", "share of variance (%)"), split_rows(result))
+    report.say(f"prediction written to {output}")
+    report.finish(
+        {**result, "mode": mode, "output": str(output), "networks": draws * arrays * seeds},
+        trustworthy=not devices.warning,
+    )
+
+
+def split_rows(result: dict[str, dict[str, float]]) -> list[tuple[str, float, float]]:
+    """Rows of the variance table: source, standard deviation in points of accuracy, share in percent."""
+    variance = result["variance"]
+    total = sum(value for value in variance.values() if value == value) or float("nan")
+    return [
+        (name.replace("_", "-"), 100 * value**0.5, 100 * value / total) for name, value in variance.items()
+    ]

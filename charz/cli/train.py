@@ -1,0 +1,179 @@
+"""`charz train`: one network on one sampled array of devices."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from charz.cli.output import Report
+from charz.cli.progress import progress_bar
+from charz.cli.training import Devices, build_scheme, load_data, load_devices, warn_of_devices
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from charz.learning import Scheme, Training
+
+Name = Annotated[str, typer.Option("--scheme", help="Learning scheme: mean-variance or backprop.")]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="Posterior file of `charz fit`, or mean-wire (published, no spread)."),
+]
+Data = Annotated[str, typer.Option("--data", help="digits, mnist or fashion-mnist (local files, CHARZ_DATA).")]
+Hidden = Annotated[str, typer.Option("--hidden", help="Neurons of the hidden layers, e.g. 64 or 128,64.")]
+NumReads = Annotated[
+    str, typer.Option("--num-reads", help="Measurements N per synapse, or inf (mean-field limit).")
+]
+Differential = Annotated[
+    bool, typer.Option("--differential", help="Each synapse is a pair of wires, so it can be negative.")
+]
+LearningRate = Annotated[float, typer.Option("--learning-rate", help="Rate of Adam.")]
+Epochs = Annotated[int, typer.Option("--epochs", help="At most so many passes over the training data.")]
+Patience = Annotated[
+    int, typer.Option("--patience", help="Stop after so many epochs without a better validation loss.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Result file (netCDF).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+
+
+def train(
+    output: Output,
+    scheme: Name = "mean-variance",
+    device: Device = None,
+    data: Data = "digits",
+    hidden: Hidden = "",
+    num_reads: NumReads = "1",
+    differential: Differential = False,
+    learning_rate: LearningRate = 0.02,
+    epochs: Epochs = 100,
+    patience: Patience = 20,
+    repeats: Annotated[int, typer.Option("--repeats", help="Fresh readings of the whole test set.")] = 16,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Train one network on one array drawn from a fitted device population; report its test accuracy."""
+    import jax
+
+    from charz import learning, store
+
+    report = Report(as_json)
+    devices = load_devices(device, scheme)
+    batches, test, source = load_data(data, seed)
+    chosen = build_scheme(scheme, batches, devices, hidden, num_reads, differential, learning_rate)
+    options = learning.TrainOptions(epochs=epochs, patience=patience)
+    if repeats < 1:
+        raise learning.TrainError(f"--repeats is {repeats}; the test set must be read at least once")
+    warn_of_devices(report, devices)
+
+    key_array, key_run, key_read = jax.random.split(jax.random.key(seed), 3)
+    hardware = _one_array(key_array, chosen, devices)
+    with progress_bar("training") as advance:
+        trained = learning.train(
+            key_run[None],
+            chosen,
+            hardware,
+            batches,
+            options,
+            lambda epoch, accuracy: advance(epoch, epochs, f"validation accuracy {float(accuracy[0]):.3f}"),
+        )
+    accuracy = learning.evaluate(key_read[None], chosen, hardware, trained.state, test, repeats)[0]
+
+    settings = {
+        "scheme": scheme, "data": data, "hidden": hidden, "num_reads": num_reads, "differential": differential,
+        "learning_rate": learning_rate, "epochs": epochs, "patience": patience, "repeats": repeats,
+    }  # fmt: skip
+    result = _result(trained, accuracy, chosen)
+    run = _run_dataset(trained, accuracy, chosen, devices, hardware, result)
+    run.attrs |= {"data": source, **_stamp(devices, seed, settings)}
+    store.save_result(run, output)
+
+    report.table(
+        f"{scheme} on {data}, {'-'.join(map(str, chosen.sizes))}, N = {num_reads}"
+        + ("" if devices is None else f" ({devices.description})"),
+        ("quantity", "value"),
+        [
+            ("test accuracy (mean over readings)", result["accuracy"]["mean"]),
+            ("  5 % / 95 % of readings", "{q05:.4g} / {q95:.4g}".format(**result["accuracy"])),
+            ("validation accuracy at best epoch", result["validation_accuracy"]),
+            ("best epoch / epochs run", f"{result['best_epoch']} / {result['epochs']}"),
+            ("synapse measurements in training", result["reads"]),
+        ],
+    )
+    report.say(f"run written to {output}")
+    report.finish({**result, "output": str(output)}, trustworthy=devices is None or not devices.warning)
+
+
+def _one_array(key: Any, scheme: "Scheme", devices: Devices | None) -> Any:  # noqa: ANN401 - a pytree
+    """One crossbar of actual devices with a leading run axis of 1; None for software."""
+    import jax
+
+    from charz.devices import DomainWallSynapses
+
+    if devices is None:
+        return None
+    believed = jax.tree.map(lambda leaf: leaf[None], devices.believed)
+    return DomainWallSynapses(actual=devices.sample(key, 1, (scheme.num_devices,)), believed=believed)
+
+
+def _result(trained: "Training", accuracy: Any, scheme: "Scheme") -> dict[str, Any]:  # noqa: ANN401
+    import numpy as np
+
+    best = int(trained.best_epoch[0])
+    return {
+        "accuracy": {
+            "mean": float(accuracy.mean()),
+            "q05": float(np.quantile(accuracy, 0.05)),
+            "q95": float(np.quantile(accuracy, 0.95)),
+        },
+        "validation_accuracy": float(trained.validation_accuracy[0, best - 1]),
+        "best_epoch": best,
+        "epochs": int(trained.num_epochs[0]),
+        "reads": float(trained.reads[0]),
+        "num_devices": scheme.num_devices,
+    }
+
+
+def _run_dataset(
+    trained: "Training",
+    accuracy: Any,  # noqa: ANN401
+    scheme: "Scheme",
+    devices: Devices | None,
+    hardware: Any,  # noqa: ANN401
+    result: dict[str, Any],
+) -> "xr.Dataset":
+    """Weights of every layer, learning curves, and test readings, labelled."""
+    import numpy as np
+    import xarray as xr
+
+    unit = "1" if devices is None else devices.drive_unit
+    variables: dict[str, Any] = {
+        "accuracy": ("repeat", np.asarray(accuracy), {"units": "1", "long_name": "test accuracy (fraction)"}),
+    }
+    for name in ("validation_loss", "validation_accuracy", "train_loss"):
+        curve = np.asarray(getattr(trained, name)[0, : result["epochs"]])
+        variables[name] = ("epoch", curve, {"units": "1", "long_name": name.replace("_", " ")})
+    for index, layer in enumerate(trained.state.weights):
+        weight, bias = np.asarray(layer.weight[0]), np.asarray(layer.bias[0])
+        dims = (f"input_{index}", f"output_{index}")
+        long_name = f"weight of layer {index}" if devices is None else f"drive of the synapses of layer {index}"
+        variables[f"weight_{index}"] = (
+            dims if weight.ndim == 2 else ("wire", *dims), weight, {"units": unit, "long_name": long_name}
+        )  # fmt: skip
+        variables[f"bias_{index}"] = (dims[1], bias, {"units": "1", "long_name": f"bias of layer {index}"})
+    if hardware is not None:
+        for name, leaf in vars(hardware.actual).items():
+            variables[f"device_{name}"] = (
+                "synapse", np.asarray(leaf[0]), {"long_name": f"actual {name} of each synapse's wire"}
+            )  # fmt: skip
+    attrs = {"kind": "training run", "scheme": scheme.name, "device": "" if devices is None else devices.description}
+    return xr.Dataset(
+        variables, coords={"epoch": np.arange(1, result["epochs"] + 1)}, attrs=attrs
+    )
+
+
+def _stamp(devices: Devices | None, seed: int, settings: dict[str, Any]) -> dict[str, str]:
+    from charz.provenance import provenance
+
+    stamp = provenance(sources=() if devices is None else devices.sources, seed=seed, settings=settings)
+    return {**stamp, "warning": "" if devices is None else devices.warning}

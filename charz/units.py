@@ -29,6 +29,7 @@ CANONICAL = (
 _WORDS = re.compile(
     r"(?i)(ohm|volt|amp(?:ere)?|second|tesla|siemens|oersted|gauss|kelvin|hertz)s?(?![A-Za-z])"
 )
+_CGS = re.compile(r"(?<![A-Za-z])((?:kilo|milli|micro|[kmuµ])?(?:oersted|gauss|Oe|G))(?![A-Za-z_])")
 _SAFE = re.compile(r"[A-Za-zΩµ°%0-9·*/^().\s_-]{1,40}")
 _LONG_NUMBER = re.compile(r"\d{3,}|\*\*\s*\d\d|\d\s*\*\*|\^\s*\d\d|\d\s*\^")
 
@@ -37,18 +38,20 @@ _LONG_NUMBER = re.compile(r"\d{3,}|\*\*\s*\d\d|\d\s*\*\*|\^\s*\d\d|\d\s*\^")
 def _registry() -> Any:
     import pint
 
-    registry = pint.UnitRegistry(on_redefinition="ignore")
-    # pint defines these in CGS dimensions, from which no SI field follows without a context. As coercive
-    # field and induction are meant here, the SI equivalents are exact: 1 Oe = 1000/(4π) A/m, 1 G = 1e-4 T.
-    registry.define("oersted = 1000 / (4 * pi) * ampere / meter = Oe")
-    registry.define("gauss = 1e-4 * tesla = G")
+    registry = pint.UnitRegistry()
+    # pint defines oersted and gauss in CGS dimensions, from which no SI field follows. As magnetic field and
+    # induction are meant here, the SI equivalents are exact: 1 Oe = 1000/(4π) A/m, 1 G = 1e-4 T. They get
+    # names of their own because pint caches the units that it was born with.
+    registry.define("oersted_si = 1000 / (4 * pi) * ampere / meter = Oe_si")
+    registry.define("gauss_si = 1e-4 * tesla = G_si")
     return registry
 
 
 def _normalise(unit: str) -> str:
     text = unit.strip().replace("\u2126", "\u03a9").replace("\u03bc", "\u00b5").replace("−", "-")
     text = text.replace("°C", "degC").replace("Ω", "ohm").replace("·", "*")
-    return _WORDS.sub(lambda match: match.group(1).lower().replace("ampere", "amp"), text)
+    text = _WORDS.sub(lambda match: match.group(1).lower().replace("ampere", "amp"), text)
+    return _CGS.sub(r"\1_si", text)
 
 
 @functools.cache
@@ -192,13 +195,12 @@ def to_si(
     quantity = _registry().Quantity
     source = _parse(unit)
     target = _parse(canonical)
-    try:
-        offset = float(quantity(0.0, source).to(target).magnitude)
-        factor = float(quantity(1.0, source).to(target).magnitude) - offset
-    except Exception as error:  # logarithmic units (dB) have no factor
+    offset, one, two = (float(quantity(number, source).to(target).magnitude) for number in (0.0, 1.0, 2.0))
+    factor = one - offset
+    if not math.isclose(two - one, factor, rel_tol=1e-9):
         raise UnitError(
-            f"unit {unit!r} of {name!r} cannot be converted to {canonical} by a factor"
-        ) from error
+            f"unit {unit!r} of {name!r} is logarithmic; charz converts by factors only, store linear values"
+        )
     # 700 * 0.001 is 0.7000000000000001 but 700 / 1000 is 0.7: divide where the inverse is a whole number.
     inverse = 1 / factor
     if abs(factor) < 1 and math.isclose(inverse, round(inverse), rel_tol=1e-12):

@@ -1,5 +1,6 @@
 """Delimited text in all its dialects: any delimiter, header or none, comments, metadata, decimal comma."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,13 +60,13 @@ def _numbers(
     """Parse columns: NumPy's C parser first; cell by cell only when a cell is empty, quoted or wrong."""
     if not indices:
         return np.empty((0, len(rows)))
-    try:
+    # Mixed decimal signs must not pass: a point in a file of decimal commas goes the slow way and is named.
+    if not (layout.comma and any("." in row for row in rows)):
         plain = [row.replace(",", ".") for row in rows] if layout.comma else rows
-        return np.loadtxt(
-            plain, delimiter=layout.delimiter or None, usecols=list(indices), comments=None, ndmin=2
-        ).T
-    except ValueError:
-        pass
+        with contextlib.suppress(ValueError):
+            return np.loadtxt(
+                plain, delimiter=layout.delimiter or None, usecols=list(indices), comments=None, ndmin=2
+            ).T
     table = [split_cells(row, layout.delimiter) for row in rows]
     columns = []
     for index in indices:

@@ -11,8 +11,8 @@ from charz.readers.numbers import is_number
 STRONG_DELIMITERS = ("\t", ";", "|")
 NAMES = {"\t": "tab", ";": "semicolon", "|": "pipe", ",": "comma", None: "blanks", "": "none (one column)"}
 SAMPLED_LINES = 400
-# A semicolon also separates, so it opens a comment only before a word.
-COMMENT = re.compile(r"^\s*(?:#+|%+|//+|;+(?=\s*[^\W\d]))\s*")
+# A semicolon also separates, so it opens a comment only before a word; "#REF" is a failed cell.
+COMMENT = re.compile(r"^\s*(?:#+(?!REF|N/A|DIV/0|NUM|VALUE|NAME)|%+|//+|;+(?=\s*[^\W\d]))\s*")
 _DECIMAL_POINT = re.compile(r"\d\.\d|\.\d|\d\.(?!\d)")
 
 

@@ -238,12 +238,13 @@ def _comments() -> list[str]:
 
 
 def _footer(wires: SimulatedWires) -> list[tuple[str, str]]:
+    # Values carry their meaning as text: "name;0.2" alone could as well be a data row that was cut short.
     spreads = wires.population
     return [
         ("simulated", "yes"),
         ("mean wire", "published (Ellis et al. 2023): w0 = 4.63168 / k = 2.72741 / a = 0.97813"),
         ("spread between wires", "not published / chosen by charz"),
-        ("location_sd", f"{float(spreads.location_sd):.6g}"),
-        ("log_width_sd", f"{float(spreads.log_width_sd):.6g}"),
-        ("logit_floor_sd", f"{float(spreads.logit_floor_sd):.6g}"),
+        ("location", f"normal with sd {float(spreads.location_sd):.6g} arb"),
+        ("width", f"log-normal with sd {float(spreads.log_width_sd):.6g}"),
+        ("floor", f"logit-normal with sd {float(spreads.logit_floor_sd):.6g}"),
     ]

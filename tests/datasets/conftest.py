@@ -2,9 +2,10 @@
 
 import gzip
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,6 +17,13 @@ def idx_bytes(values: np.ndarray) -> bytes:
     """An IDX file written independently of the reader: header by `struct`, then the bytes."""
     header = struct.pack(">BBBB", 0, 0, 8, values.ndim) + struct.pack(f">{values.ndim}I", *values.shape)
     return header + values.astype(np.uint8).tobytes()
+
+
+@pytest.fixture(autouse=True)
+def strict_ranks() -> Iterator[None]:
+    """Arrays of different rank never broadcast silently in the simulation."""
+    with jax.numpy_rank_promotion("raise"):
+        yield
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+import charz
 from charz.datasets import simulate_wires, wires_dataset, write_lab_csv
 from charz.errors import CharzError
 from charz.schema import validate
@@ -88,12 +89,27 @@ def test_csv_holds_the_counts(wires, tmp_path, delimiter):
     assert {row[2] for row in table} == {"30"}
 
 
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_csv_is_read_as_the_dataset(wires, tmp_path, delimiter):
+    path = write_lab_csv(tmp_path / "wires.csv", wires, delimiter=delimiter)
+    columns = {"device": "wire", "amplitude": "control_w", "num_switched": "num_passed"}
+    loaded = charz.read(path, "pulse_switching", columns, {"amplitude": "arb"})
+    expected = wires_dataset(wires)
+    for name in ("amplitude", "num_trials", "num_switched", "device"):
+        np.testing.assert_array_equal(loaded[name], expected[name])
+    assert loaded["amplitude"].attrs["units"] == "arb"
+    # the reader keeps comments and footer, so that the label travels with the data
+    assert "simulated" in " ".join(loaded.attrs["source_metadata"]).lower()
+
+
 def test_csv_says_simulated_above_and_below_the_table(wires, tmp_path):
     lines = write_lab_csv(tmp_path / "wires.csv", wires).read_text("utf-8-sig").splitlines()
     footer = dict(line.split(";") for line in lines[-6:])
     assert footer["simulated"] == "yes"
     assert "not published" in footer["spread between wires"]
-    assert (footer["location_sd"], footer["log_width_sd"], footer["logit_floor_sd"]) == ("0.2", "0.15", "0.5")
+    assert footer["location"] == "normal with sd 0.2 arb"
+    assert footer["width"] == "log-normal with sd 0.15"
+    assert footer["floor"] == "logit-normal with sd 0.5"
     assert any(line.startswith("#") and "SIMULATED" in line for line in lines[:3])
     assert any("unit of control_w: arb" in line for line in lines[:3])
 

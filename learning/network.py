@@ -1,6 +1,7 @@
 """Layered networks: the shape of theta, and how a flat array of devices is laid out over the layers."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import jax
@@ -25,7 +26,7 @@ Theta = tuple[Layer, ...]
 
 def layer_shapes(sizes: Sequence[int], wires: int) -> list[tuple[int, int, int]]:
     """Shapes (wires, inputs, outputs) of the layers between consecutive `sizes`."""
-    return [(wires, inputs, outputs) for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)]
+    return [(wires, inputs, outputs) for inputs, outputs in pairwise(sizes)]
 
 
 def num_synapses(sizes: Sequence[int], wires: int) -> int:

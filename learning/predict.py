@@ -122,7 +122,8 @@ def _in_situ(
     def one_chunk(rows: Array) -> Array:
         runs = index[rows]
         hardware = DomainWallSynapses(
-            actual=jax.tree.map(lambda leaf: leaf[device_index[rows]], flat), believed=_repeat(believed, rows.size)
+            actual=jax.tree.map(lambda leaf: leaf[device_index[rows]], flat),
+            believed=_repeat(believed, rows.size),
         )
         trained = train(_keys(key_train, runs), scheme, hardware, data, options)
         return evaluate(_keys(key_read, runs), scheme, hardware, trained.state, test, design.repeats)
@@ -181,7 +182,8 @@ def _in_chunks(
     chunks = [np.arange(start, min(start + chunk_size, total)) for start in range(0, total, chunk_size)]
     results = []
     with ThreadPoolExecutor(min(len(chunks), os.cpu_count() or 1)) as pool:
-        for rows, result in zip(chunks, pool.map(lambda rows: np.asarray(one_chunk(padded(rows))), chunks)):
+        finished = pool.map(lambda rows: np.asarray(one_chunk(padded(rows))), chunks)
+        for rows, result in zip(chunks, finished, strict=True):
             results.append(result[: rows.size])
             if on_progress is not None:
                 on_progress(int(rows[-1]) + 1, total)
@@ -239,4 +241,3 @@ def summary(prediction: xr.Dataset) -> dict[str, dict[str, float]]:
         "accuracy": {name: prediction.attrs[f"accuracy_{name}"] for name in ("mean", "q05", "q95")},
         "variance": {name: prediction.attrs[f"variance_{name}"] for name in SOURCES},
     }
-

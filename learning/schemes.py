@@ -141,7 +141,9 @@ def _backprop_rule(scheme: Scheme, hardware: DomainWallSynapses | None) -> Updat
 
 SCHEMES: dict[str, SchemeEntry] = {
     "mean-variance": SchemeEntry(
-        _mean_variance_rule, uses_devices=True, source="Ellis et al., Neuromorph. Comput. Eng. 3, 021001 (2023)"
+        _mean_variance_rule,
+        uses_devices=True,
+        source="Ellis et al., Neuromorph. Comput. Eng. 3, 021001 (2023)",
     ),
     "backprop": SchemeEntry(_backprop_rule, uses_devices=False, source="baseline"),
 }

@@ -30,9 +30,7 @@ def signs(wires: int) -> Float[Array, "wires 1 1"]:
     return jnp.asarray([1.0, -1.0][:wires]).reshape(wires, 1, 1)
 
 
-def moments(
-    x: Float[Array, "batch inputs"], probability: Float[Array, "wires inputs outputs"]
-) -> Moments:
+def moments(x: Float[Array, "batch inputs"], probability: Float[Array, "wires inputs outputs"]) -> Moments:
     r"""Moments of the neuron output, (E2): :math:`\mu_i = \sum_j P_{ij}`, :math:`S_i = \sum_j P_{ij}(1-P_{ij})`.
 
     A differential pair subtracts the means and adds the variances. Cost: two matrix products.

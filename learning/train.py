@@ -88,7 +88,7 @@ def train(
     scheme: Scheme,
     hardware: PyTree,
     data: TrainingData,
-    options: TrainOptions = TrainOptions(),  # noqa: B008 - frozen
+    options: TrainOptions = TrainOptions(),
     on_epoch: Callable[[int, Any], None] | None = None,
 ) -> Training:
     """Train one network a key, all in one compiled program.

@@ -60,7 +60,9 @@ def demo(
 
     loaded = {reads: xr.load_dataset(path) for reads, path in predictions.items()}
     plot_accuracy(
-        loaded, accuracies, title="digits, 64-10, mean/variance rule on wires drawn from the posterior (simulated)"
+        loaded,
+        accuracies,
+        title="digits, 64-10, mean/variance rule on wires drawn from the posterior (simulated)",
     )
     results = {reads: summary(prediction) for reads, prediction in loaded.items()}
     rows = []

@@ -66,13 +66,13 @@ def format_value(value: object) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def _console(stderr: bool) -> Any:  # noqa: ANN401 - rich is imported lazily
+def _console(stderr: bool) -> Any:
     from rich.console import Console
 
     return Console(stderr=stderr)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _plain(value: Any) -> Any:
     """Replace NumPy values by Python ones and non-finite numbers by null."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -41,7 +41,9 @@ def predict(
     repeats: Annotated[int, typer.Option("--repeats", help="Fresh readings of the test set a network.")] = 4,
     mode: Annotated[
         str,
-        typer.Option("--mode", help="in-situ: train on every array; transfer: train once, program every array."),
+        typer.Option(
+            "--mode", help="in-situ: train on every array; transfer: train once, program every array."
+        ),
     ] = "in-situ",
     seed: Seed = 0,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the accuracies to this PNG file.")] = None,
@@ -105,7 +107,9 @@ def predict(
             ("90 % predictive interval", f"{accuracy['q05']:.4g} to {accuracy['q95']:.4g}"),
         ],
     )
-    report.table("standard deviation by source", ("source", "sd (points)", "share of variance (%)"), split_rows(result))
+    report.table(
+        "standard deviation by source", ("source", "sd (points)", "share of variance (%)"), split_rows(result)
+    )
     report.say(f"prediction written to {output}")
     report.finish(
         {**result, "mode": mode, "output": str(output), "networks": draws * arrays * seeds},

@@ -19,7 +19,9 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="Posterior file of `charz fit`, or mean-wire (published, no spread)."),
 ]
-Data = Annotated[str, typer.Option("--data", help="digits, mnist or fashion-mnist (local files, CHARZ_DATA).")]
+Data = Annotated[
+    str, typer.Option("--data", help="digits, mnist or fashion-mnist (local files, CHARZ_DATA).")
+]
 Hidden = Annotated[str, typer.Option("--hidden", help="Neurons of the hidden layers, e.g. 64 or 128,64.")]
 NumReads = Annotated[
     str, typer.Option("--num-reads", help="Measurements N per synapse, or inf (mean-field limit).")
@@ -104,7 +106,7 @@ def train(
     report.finish({**result, "output": str(output)}, trustworthy=devices is None or not devices.warning)
 
 
-def _one_array(key: Any, scheme: "Scheme", devices: Devices | None) -> Any:  # noqa: ANN401 - a pytree
+def _one_array(key: Any, scheme: "Scheme", devices: Devices | None) -> Any:
     """One crossbar of actual devices with a leading run axis of 1; None for software."""
     import jax
 
@@ -116,7 +118,7 @@ def _one_array(key: Any, scheme: "Scheme", devices: Devices | None) -> Any:  # n
     return DomainWallSynapses(actual=devices.sample(key, 1, (scheme.num_devices,)), believed=believed)
 
 
-def _result(trained: "Training", accuracy: Any, scheme: "Scheme") -> dict[str, Any]:  # noqa: ANN401
+def _result(trained: "Training", accuracy: Any, scheme: "Scheme") -> dict[str, Any]:
     import numpy as np
 
     best = int(trained.best_epoch[0])
@@ -136,10 +138,10 @@ def _result(trained: "Training", accuracy: Any, scheme: "Scheme") -> dict[str, A
 
 def _run_dataset(
     trained: "Training",
-    accuracy: Any,  # noqa: ANN401
+    accuracy: Any,
     scheme: "Scheme",
     devices: Devices | None,
-    hardware: Any,  # noqa: ANN401
+    hardware: Any,
     result: dict[str, Any],
 ) -> "xr.Dataset":
     """Weights of every layer, learning curves, and test readings, labelled."""
@@ -156,7 +158,9 @@ def _run_dataset(
     for index, layer in enumerate(trained.state.weights):
         weight, bias = np.asarray(layer.weight[0]), np.asarray(layer.bias[0])
         dims = (f"input_{index}", f"output_{index}")
-        long_name = f"weight of layer {index}" if devices is None else f"drive of the synapses of layer {index}"
+        long_name = (
+            f"weight of layer {index}" if devices is None else f"drive of the synapses of layer {index}"
+        )
         variables[f"weight_{index}"] = (
             dims if weight.ndim == 2 else ("wire", *dims), weight, {"units": unit, "long_name": long_name}
         )  # fmt: skip
@@ -166,10 +170,12 @@ def _run_dataset(
             variables[f"device_{name}"] = (
                 "synapse", np.asarray(leaf[0]), {"long_name": f"actual {name} of each synapse's wire"}
             )  # fmt: skip
-    attrs = {"kind": "training run", "scheme": scheme.name, "device": "" if devices is None else devices.description}
-    return xr.Dataset(
-        variables, coords={"epoch": np.arange(1, result["epochs"] + 1)}, attrs=attrs
-    )
+    attrs = {
+        "kind": "training run",
+        "scheme": scheme.name,
+        "device": "" if devices is None else devices.description,
+    }
+    return xr.Dataset(variables, coords={"epoch": np.arange(1, result["epochs"] + 1)}, attrs=attrs)
 
 
 def _stamp(devices: Devices | None, seed: int, settings: dict[str, Any]) -> dict[str, str]:

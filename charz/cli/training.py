@@ -72,7 +72,7 @@ def _published_mean_wire() -> Devices:
 
     law = mean_wire()
 
-    def sample(key: Any, num_draws: int, shape: tuple[int, ...]) -> "AbstractSwitchingLaw":  # noqa: ANN401
+    def sample(key: Any, num_draws: int, shape: tuple[int, ...]) -> "AbstractSwitchingLaw":
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_draws, *shape)), law)
 
     return Devices(
@@ -89,7 +89,7 @@ def load_data(name: str, seed: int) -> tuple["TrainingData", "Batch", str]:
 
     images = load_images(name, seed=seed)
 
-    def batch(x: Any, y: Any) -> Batch:  # noqa: ANN401
+    def batch(x: Any, y: Any) -> Batch:
         return Batch(jnp.asarray(x), jnp.asarray(y))
 
     data = TrainingData(
@@ -105,7 +105,9 @@ def parse_hidden(hidden: str) -> tuple[int, ...]:
     except ValueError:
         sizes = (0,)
     if any(size < 1 for size in sizes):
-        raise TrainError(f"--hidden {hidden!r} must be neuron counts joined by commas, for example 64 or 128,64")
+        raise TrainError(
+            f"--hidden {hidden!r} must be neuron counts joined by commas, for example 64 or 128,64"
+        )
     return sizes
 
 

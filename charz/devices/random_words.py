@@ -15,7 +15,9 @@ _PARITY = 0x1BD11BDA
 _ROUNDS = 20
 
 
-def random_words(key: PRNGKeyArray, shape: tuple[int, ...]) -> tuple[UInt32[Array, "..."], UInt32[Array, "..."]]:
+def random_words(
+    key: PRNGKeyArray, shape: tuple[int, ...]
+) -> tuple[UInt32[Array, "..."], UInt32[Array, "..."]]:
     """Two independent arrays of uniform 32-bit words (each cipher block gives two).
 
     Parameters

@@ -39,11 +39,23 @@ def sample_count_pair(
     num_reads: int,
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
     """Draw two independent arrays of counts at the price of one: a cipher block gives two words."""
-    total = (jnp.zeros_like(first), jnp.zeros_like(second))
-    for part, start in enumerate(range(0, num_reads, MAX_READS_PER_DRAW)):
-        reads = min(MAX_READS_PER_DRAW, num_reads - start)
-        words = random_words(jax.random.fold_in(key, part) if part else key, first.shape)
-        drawn = [invert_binomial(to_uniform(w), p, reads) for w, p in zip(words, (first, second), strict=True)]
+    shape = first.shape
+
+    def draw(part: int | Array, num: int) -> tuple[Array, Array]:
+        left, right = random_words(jax.random.fold_in(key, part), shape)
+        return invert_binomial(to_uniform(left), first, num), invert_binomial(to_uniform(right), second, num)
+
+    groups, rest = divmod(num_reads, MAX_READS_PER_DRAW)
+    if groups == 0:
+        return draw(0, rest)
+
+    def add_group(part: Array, total: tuple[Array, Array]) -> tuple[Array, Array]:
+        drawn = draw(part, MAX_READS_PER_DRAW)
+        return total[0] + drawn[0], total[1] + drawn[1]
+
+    total = jax.lax.fori_loop(1, groups, add_group, draw(0, MAX_READS_PER_DRAW))
+    if rest:
+        drawn = draw(groups, rest)
         total = (total[0] + drawn[0], total[1] + drawn[1])
     return total
 

@@ -159,7 +159,9 @@ def test_estimator_gives_the_closed_form_at_its_own_measurement(num_reads, diffe
     direction, _, info = jax.jit(estimator.estimate)(key, (Layer(drive, bias),), (), Batch(x, y))
 
     chance = wire().probability(drive)
-    measured = jax.jit(measure, static_argnums=(3, 4))(jax.random.fold_in(key, 0), x, chance, num_reads, "exact")
+    measured = jax.jit(measure, static_argnums=(3, 4))(
+        jax.random.fold_in(key, 0), x, chance, num_reads, "exact"
+    )
     p, slope = wire().probability(drive), wire().slope(drive)
     chance = x[:, None, :, None] * p
     sign = jnp.asarray([1.0, -1.0][: shape[0]]).reshape(-1, 1, 1)

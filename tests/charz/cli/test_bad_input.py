@@ -1,0 +1,173 @@
+"""Bad input: each of many broken files gives one clear line, exit code 2, and leaves no file behind."""
+
+import pickle
+import shlex
+import subprocess
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import charz
+from charz.cli.app import main
+
+HEAD = "amplitude (V),width (ns),num_trials,num_switched\n"
+GOOD = HEAD + "".join(f"{volts / 10},20,100,{volts}\n" for volts in range(1, 6))
+CONVERT = "convert bad.csv -o out.nc --experiment pulse_switching"
+
+
+def truncated_netcdf(folder):
+    """A dataset of which the disk took only the first bytes."""
+    (folder / "good.csv").write_text(GOOD)
+    charz.save(charz.read(folder / "good.csv", "pulse_switching"), folder / "whole.nc")
+    (folder / "bad.nc").write_bytes((folder / "whole.nc").read_bytes()[:2500])
+    (folder / "whole.nc").unlink()
+
+
+def npz(folder):
+    np.savez(folder / "bad.csv", a=np.arange(3))
+    (folder / "bad.csv.npz").rename(folder / "bad.csv")
+
+
+class Case(NamedTuple):
+    """Content of bad.csv (text, bytes, or a function), words of the message in order, command."""
+
+    content: object
+    words: str
+    command: str = CONVERT
+
+
+CASES = {
+    # the file
+    "missing file": Case(None, "bad.csv no such file"),
+    "folder instead of a file": Case(lambda folder: (folder / "bad.csv").mkdir(), "bad.csv not a file"),
+    "empty": Case("", "bad.csv empty"),
+    "only blanks": Case("\n \n\t\n", "empty"),
+    "only a header": Case(HEAD, "no data row"),
+    "only comments": Case("# a\n# b\n", "no data row comment"),
+    "prose": Case("Dear all,\nthe wires are dead.\n", "no data row"),
+    "binary": Case(bytes(range(256)) * 4, "binary"),
+    "pickle": Case(pickle.dumps({"amplitude": [1.0]}), "pickle runs the code"),
+    "npz": Case(npz, "zip archive"),
+    "utf-16 without byte-order mark": Case(GOOD.encode("utf-16-le"), "binary UTF-16 byte-order mark"),
+    "broken utf-16": Case(b"\xff\xfe" + b"a", "utf-16 not valid"),
+    # its shape
+    "unusual delimiter": Case(GOOD.replace(",", "&"), "no data row delimiters"),
+    "wrong delimiter in one line": Case(GOOD.replace("3,20,100,3", "3;20;100;3"), "line 4 interrupted comma"),
+    "row too short": Case(GOOD.replace("0.3,20,100,3", "0.3,20,100"), "line 4 3 fields 4"),
+    "row too long": Case(GOOD.replace("0.3,20,100,3", "0.3,20,100,3,9"), "line 4 5 fields 4"),
+    "broken off in the last line": Case(GOOD.rstrip()[:-4], "line 6 3 fields 4"),
+    "table interrupted": Case(GOOD.replace("0.3,20,100,3", "laser off"), "line 4 interrupted"),
+    "duplicate columns": Case(GOOD.replace("width (ns)", "amplitude (V)"), "'amplitude' ambiguous @1, @2"),
+    "column not there": Case(GOOD, "no column 'volts' amplitude", CONVERT + " --column amplitude=volts"),
+    "column number beyond the last": Case(GOOD, "@9 not exist 4 columns", CONVERT + " --column amplitude=@9"),
+    "name without a header": Case("1,2\n3,4\n", "no header row @1", CONVERT + " --column amplitude=V"),
+    # its cells
+    "text in numbers": Case(GOOD.replace("0.3", "0.3 V"), "@1 (amplitude) line 4 '0.3 V' not a number"),
+    "failed formula": Case(GOOD.replace(",100,3", ",#REF,3"), "(num_trials) line 4 '#REF'"),
+    "mixed decimal signs": Case("0,1;9;1\n0.2;9;1\n0,3;9;1\n", "line 2 '0.2' decimal comma",
+                                CONVERT + " --column amplitude=@1 --unit amplitude=V --column num_trials=@2"
+                                " --column num_switched=@3"),
+    "empty cell": Case(GOOD.replace("0.3,", ","), "line 4 (amplitude) empty --where"),
+    "NaN amplitude": Case(GOOD.replace("0.3", "nan"), "line 4 (amplitude) NaN"),
+    "infinite amplitude": Case(GOOD.replace("0.3", "inf"), "line 4 amplitude = inf a number"),
+    "negative width": Case(GOOD.replace("0.3,20", "0.3,-20"), "line 4 width = -2e-08 s above zero"),
+    "zero width": Case(GOOD.replace(",20,", ",0,"), "line 2 width = 0 s (5 such rows)"),
+    "counts above trials": Case(GOOD.replace("100,3", "2,3"), "line 4 num_switched = 3 at most num_trials"),
+    "negative counts": Case(GOOD.replace("100,3", "100,-3"), "line 4 num_switched = -3 zero or more"),
+    "fractional counts": Case(GOOD.replace("100,3", "100,3.5"), "line 4 num_switched = 3.5 whole number"),
+    "no trials at all": Case(HEAD + "1,1,0,0\n2,1,0,0\n", "num_trials zero everywhere nothing to fit"),
+    "outcome neither 0 nor 1": Case("amplitude (V),switched\n1,0\n2,7\n", "line 3 switched = 7 0 or 1"),
+    # units
+    "missing unit": Case(GOOD.replace(" (V)", ""), "'amplitude' never guessed --unit amplitude=V"),
+    "unknown unit": Case(GOOD, "'volz' V, mV", CONVERT + " --unit amplitude=volz"),
+    "wrong dimension": Case(GOOD, "'ns' 'amplitude' wrong dimension", CONVERT + " --unit amplitude=ns"),
+    "width in unknown unit": Case(GOOD, "'width' 'arb'", CONVERT + " --unit width=arb"),
+    "unit for nothing": Case(GOOD, "--unit r=ohm no column", CONVERT + " --unit r=ohm"),
+    # expressions
+    "broken expression": Case(GOOD, "'amplitude >' ends too early", CONVERT + " --where 'amplitude >'"),
+    "unknown name": Case(GOOD, "'amplitud' did you mean 'amplitude'", CONVERT + " --where 'amplitud > 1'"),
+    "a call": Case(GOOD, "__import__ cannot read", CONVERT + " --where \"__import__('os').getcwd() > 0\""),
+    "an attribute": Case(GOOD, "cannot read", CONVERT + " --where 'amplitude.real > 0'"),
+    "where keeps nothing": Case(GOOD, "keeps none of the 5 rows", CONVERT + " --where 'amplitude > 9'"),
+    "rule and counts": Case(GOOD, "both counts", CONVERT + " --switched 'amplitude > 0.2'"),
+    "no outcome": Case("amplitude (V),r\n1,2\n3,4\n", "num_trials num_switched --switched"),
+    # the command line
+    "unknown kind": Case(GOOD, "'pulses' pulse_switching", CONVERT.replace("pulse_switching", "pulses")),
+    "unknown reader": Case(GOOD, "'excel' delimited", CONVERT + " --reader excel"),
+    "column without source": Case(GOOD, "--column NAME=VALUE amplitude=@4", CONVERT + " --column amplitude"),
+    "column given twice": Case(GOOD, "already given", CONVERT + " --column width=@1 --column width=@2"),
+    "name that is no word": Case(GOOD, "'r-1' letters", CONVERT + " --column r-1=@1"),
+    "missing option": Case(GOOD, "--experiment charz convert --help", "convert bad.csv -o out.nc"),
+    "unknown option": Case(GOOD, "--frobnicate", CONVERT + " --frobnicate"),
+    "unknown command": Case(GOOD, "transmogrify", "transmogrify bad.csv"),
+    "output folder missing": Case(GOOD, "absent does not exist", CONVERT.replace("out.nc", "absent/out.nc")),
+    "output is a folder": Case(GOOD, "is a folder", CONVERT.replace("out.nc", ".")),
+    "output is the input": Case(GOOD, "also an input", CONVERT.replace("out.nc", "bad.csv")),
+    "impossible temperature": Case(GOOD, "temperature = -1.0 K", CONVERT + " --temperature=-1"),
+    # inspect
+    "inspect a missing file": Case(None, "bad.csv no such file", "inspect bad.csv"),
+    "inspect a folder": Case(None, "not a file", "inspect ."),
+    "inspect a truncated netCDF": Case(truncated_netcdf, "bad.nc cut short", "inspect bad.nc -o out.json"),
+    "inspect binary": Case(bytes(range(256)) * 4, "binary", "inspect bad.csv"),
+    "inspect into its own input": Case(GOOD, "also an input", "inspect bad.csv -o bad.csv"),
+}  # fmt: skip
+
+
+def prepare(folder, content):
+    if isinstance(content, str):
+        content = content.encode()
+    if isinstance(content, bytes):
+        (folder / "bad.csv").write_bytes(content)
+    elif content is not None:
+        content(folder)
+    return sorted((path.name, path.stat().st_size) for path in folder.iterdir())
+
+
+def check(case, code, out, err, before, folder):
+    assert code == 2, err
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("charz: error: ")
+    assert "Traceback" not in err
+    position = 0
+    for word in case.words.split(" "):  # in this order
+        assert word in err[position:], f"{word!r} of {case.words!r} is not in: {err}"
+        position = err.index(word, position)
+    assert sorted((path.name, path.stat().st_size) for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_line_exit_code_2_and_no_file(name, tmp_path, monkeypatch, capsys):
+    case = CASES[name]
+    before = prepare(tmp_path, case.content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["charz", *shlex.split(case.command)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    captured = capsys.readouterr()
+    check(case, caught.value.code, captured.out, captured.err, before, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["text in numbers", "unknown option"])
+def test_the_installed_command_does_the_same(name, tmp_path):
+    case = CASES[name]
+    before = prepare(tmp_path, case.content)
+    command = [sys.executable, "-c", "from charz.cli import main; main()", *shlex.split(case.command)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    check(case, done.returncode, done.stdout, done.stderr, before, tmp_path)
+
+
+def test_an_older_result_survives_a_failure(tmp_path, monkeypatch):
+    (tmp_path / "out.nc").write_text("older")
+    prepare(tmp_path, CASES["counts above trials"].content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["charz", *shlex.split(CONVERT)])
+    with pytest.raises(SystemExit):
+        main()
+    assert (tmp_path / "out.nc").read_text() == "older"
+
+
+def test_there_are_enough_cases():
+    assert len(CASES) >= 25

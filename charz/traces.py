@@ -43,7 +43,9 @@ def to_traces(kind: Kind, rows: Rows, labels: Mapping[str, NDArray[np.float64]])
     names = names[np.argsort(first_seen)]
     position = {str(name): index for index, name in enumerate(names)}
     axes = [np.asarray([position[str(name)] for name in rows.device], dtype=np.intp)]
-    coords = {"device": ("device", names, {"long_name": "device"})}
+    coords: dict[str, tuple[str, NDArray[np.generic], dict[str, str]]] = {
+        "device": ("device", names, {"long_name": "device"})
+    }
     sizes = [names.size]
     if "cycle" in kind.dims and ("cycle" in labels or len(kind.dims) == 3):
         cycles, cycle = np.unique(labels.get("cycle", np.zeros(rows.line.size)), return_inverse=True)

@@ -91,9 +91,9 @@ def count_trials(
         return table
 
     def add(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(group, weights=values, minlength=owner.size)
+        return np.bincount(group, weights=values, minlength=owner.size).astype(np.float64)
 
-    variables: dict[str, tuple[tuple[str, str], NDArray[np.generic], dict[str, str]]] = {}
+    variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic], dict[str, str]]] = {}
     for position, key in enumerate(keys):
         table = spread(settings[:, 1 + position], np.nan)
         variables[key] = (_KIND.dims, table, _describe(key, rows.units[key]))

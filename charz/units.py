@@ -38,7 +38,7 @@ _LONG_NUMBER = re.compile(r"\d{3,}|\*\*\s*\d\d|\d\s*\*\*|\^\s*\d\d|\d\s*\^")
 def _registry() -> Any:
     import pint
 
-    registry = pint.UnitRegistry()
+    registry: Any = pint.UnitRegistry()
     # pint defines oersted and gauss in CGS dimensions, from which no SI field follows. As magnetic field and
     # induction are meant here, the SI equivalents are exact: 1 Oe = 1000/(4π) A/m, 1 G = 1e-4 T. They get
     # names of their own because pint caches the units that it was born with.

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 from charz.readers.numbers import is_number
@@ -13,7 +13,6 @@ NAMES = {"\t": "tab", ";": "semicolon", "|": "pipe", ",": "comma", None: "blanks
 SAMPLED_LINES = 400
 # A semicolon also separates, so it opens a comment only before a word; "#REF" is a failed cell.
 COMMENT = re.compile(r"^\s*(?:#+(?!REF|N/A|DIV/0|NUM|VALUE|NAME)|%+|//+|;+(?=\s*[^\W\d]))\s*")
-_DECIMAL_POINT = re.compile(r"\d\.\d|\.\d|\d\.(?!\d)")
 
 
 def split_cells(line: str, delimiter: str | None) -> list[str]:
@@ -53,7 +52,7 @@ def find_delimiter(lines: Sequence[str]) -> str | None:
 
 def _score(lines: Sequence[str], delimiter: str | None) -> float:
     """Sum over the lines of the most frequent width (two fields or more) of their share of numeric cells."""
-    shares: Counter[int] = Counter()
+    shares: defaultdict[int, float] = defaultdict(float)
     for line in lines:
         cells = split_cells(line, delimiter)
         filled = [cell for cell in cells if cell]

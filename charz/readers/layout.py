@@ -6,12 +6,13 @@ from itertools import groupby
 
 from charz.errors import ReadError
 from charz.readers.contract import Column, split_unit
-from charz.readers.dialect import COMMENT, NAMES, find_delimiter, has_decimal_comma, sample, split_cells
+from charz.readers.dialect import COMMENT, NAMES, find_delimiter, has_decimal_comma, split_cells
 from charz.readers.numbers import is_number
 from charz.units import is_unit
 
 _PROBED_ROWS = 20
 _MAX_METADATA = 200
+_STARTS_NUMBER = frozenset("0123456789+-.")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def find_layout(lines: Sequence[str], place: str) -> Layout:
     ReadError
         When there is no table, or its rows have different numbers of fields.
     """
-    plain = [index for index, line in enumerate(lines) if line.strip() and not COMMENT.match(line)]
+    plain, comments = _plain_lines(lines)
     if not plain:
         raise ReadError(f"{place}: there is no data row; every line is empty or a comment")
     texts = [lines[index] for index in plain]
@@ -72,13 +73,22 @@ def find_layout(lines: Sequence[str], place: str) -> Layout:
     width = len(numeric)
     header, columns, used = _header(lines, plain, cut, start, leading, width)
     data = plain[start + leading : stop]
-    kept = {*data, *used}
-    metadata = [
-        COMMENT.sub("", line, count=1).strip()
-        for index, line in enumerate(lines)
-        if index not in kept and line.strip()
-    ]
-    return Layout(delimiter, comma, header, data, columns, metadata[:_MAX_METADATA])
+    outside = sorted({*comments, *plain[: start + leading], *plain[stop:]} - used)
+    metadata = [COMMENT.sub("", lines[index], count=1).strip() for index in outside[:_MAX_METADATA]]
+    return Layout(delimiter, comma, header, data, columns, metadata)
+
+
+def _plain_lines(lines: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Indices of the lines that may be data, and of the comments."""
+    plain: list[int] = []
+    comments: list[int] = []
+    for index, line in enumerate(lines):
+        # Nearly every line of a large file starts with a number; the slower questions are for the others.
+        if line[:1] in _STARTS_NUMBER and line:
+            plain.append(index)
+        elif line.strip():
+            (comments if COMMENT.match(line) else plain).append(index)
+    return plain, comments
 
 
 class _Cut:
@@ -148,9 +158,8 @@ class _Cut:
         ReadError
             Naming the line, and how many fields it has and should have.
         """
-        for index in range(len(self.texts)):
-            inside = start <= index < stop
-            if inside or not self._is_data(index, numeric, after=index >= stop):
+        for index in (*range(start), *range(stop, len(self.texts))):
+            if not self._is_data(index, numeric, after=index >= stop):
                 continue
             width = self.widths[index]
             if width == len(numeric):
@@ -187,6 +196,7 @@ def _header(
     units_row = None
     if len(rows) > 1 and (units := _row_of_units(cut.cells(start + leading - 1))):
         units_row = rows.pop()
+    header: int | None
     if rows:
         header = rows[-1]
         names = split_cells(lines[header], cut.delimiter)
@@ -222,6 +232,3 @@ def _row_of_units(cells: Sequence[str]) -> list[str | None]:
     if not all(is_unit(cell) for cell in bare if cell):
         return []
     return [cell or None for cell in bare]
-
-
-__all__ = ["Layout", "find_layout", "sample"]

@@ -9,7 +9,6 @@ import typer
 from charz.cli.output import EXIT_BAD_INPUT
 from charz.errors import CharzError
 
-EXIT_INTERRUPTED = 130
 # name of the command: module that defines it as a function of the same name
 COMMANDS = ("convert", "inspect", "fit", "check", "train", "predict", "demo")
 
@@ -45,10 +44,8 @@ def main() -> None:
         code = app(standalone_mode=False)
     except (CharzError, OSError) as error:
         _leave(str(error))
-    except typer.Abort:
-        _leave("interrupted", EXIT_INTERRUPTED)
     except typer.TyperException as error:
-        if not error.format_message().strip() or len(sys.argv) == 1:
+        if len(sys.argv) == 1:
             app(["--help"])
         _leave(f"{error.format_message()} See 'charz {_command()}--help'")
     sys.exit(code if isinstance(code, int) else 0)
@@ -59,6 +56,6 @@ def _command() -> str:
     return f"{sys.argv[1]} " if len(sys.argv) > 1 and sys.argv[1] in COMMANDS else ""
 
 
-def _leave(message: str, code: int = EXIT_BAD_INPUT) -> NoReturn:
+def _leave(message: str) -> NoReturn:
     sys.stderr.write(f"charz: error: {' '.join(message.split())}\n")
-    sys.exit(code)
+    sys.exit(EXIT_BAD_INPUT)

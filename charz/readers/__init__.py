@@ -10,7 +10,7 @@ from charz.kinds import kind_named
 from charz.provenance import provenance, sha256
 from charz.readers import delimited
 from charz.readers.contract import Reader, Table
-from charz.readers.mapping import LABELS, OUTCOME, Request, device_names, join, select
+from charz.readers.mapping import OUTCOME, Request, device_names, join, select
 from charz.readers.text import SNIFFED_BYTES
 from charz.rows import to_dataset
 from charz.schema import validate
@@ -105,7 +105,6 @@ def read(
     if not paths:
         raise ReadError("no file was given; name at least one")
     request = Request(kind_named(experiment), dict(columns or {}), dict(units or {}), where, switched)
-    _refuse_unused_units(request)
     if temperature is not None and not temperature > 0:
         raise SchemaError(f"temperature = {temperature} K; it must be above zero, in kelvin")
     tables = [open_table(one, reader) for one in paths]
@@ -140,19 +139,6 @@ def read(
     # netCDF has neither None nor empty lists.
     dataset.attrs = {name: value for name, value in attrs.items() if value is not None and value != []}
     return validate(dataset)
-
-
-def _refuse_unused_units(request: Request) -> None:
-    for name in request.units:
-        if (
-            name not in request.columns
-            and request.kind.variable(name) is None
-            and name not in (*LABELS, OUTCOME)
-        ):
-            raise ReadError(
-                f"--unit {name}={request.units[name]} has no column: {name!r} is neither mapped with "
-                f"--column {name}=SOURCE nor a variable of {request.kind.name}"
-            )
 
 
 def _one_or_list(values: list[str]) -> str | list[str]:

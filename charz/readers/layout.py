@@ -135,7 +135,11 @@ class _Cut:
         return numeric
 
     def leading_text_rows(self, start: int, stop: int, numeric: Sequence[bool]) -> int:
-        """Count the header rows inside the block: text wherever the column is numeric."""
+        """Count the header rows inside the block: text wherever the column is numeric.
+
+        Where a column holds text anyway, as names of devices do, a second such row may be data with a failed
+        reading ("wire_1,OVLD"); it is a header only if it is a row of units.
+        """
         count = 0
         while start + count < stop:
             cells = self.cells(start + count)
@@ -144,6 +148,8 @@ class _Cut:
             # Oscilloscopes number their channels: "x-axis,1,2".
             channels = count == 0 and filled[1:] == [str(1 + n) for n in range(len(filled) - 1)]
             if not filled or numbers[0] or (any(numbers) and not channels):
+                break
+            if count and not all(numeric) and not _row_of_units(cells):
                 break
             count += 1
         return count

@@ -116,9 +116,16 @@ def select(table: Table, request: Request, device: str) -> Selection:
 
 def _mapped(table: Table, request: Request) -> dict[str, str]:
     """Join the user's columns with those whose header is already the name of a variable of the kind."""
-    own = (*(variable.name for variable in request.kind.variables), *LABELS, OUTCOME)
+    own = (*request.units, *(variable.name for variable in request.kind.variables), *LABELS, OUTCOME)
     found = {name: name for name in own if name not in request.columns and table.has(name)}
-    return {**found, **request.columns}
+    mapped = {**found, **request.columns}
+    for name, unit in request.units.items():
+        if name not in mapped:
+            raise ReadError(
+                f"{table.path}: --unit {name}={unit} belongs to no column; map one with --column {name}=SOURCE, "
+                "or leave the unit out"
+            )
+    return mapped
 
 
 def _names_in(*expressions: Expression | None) -> list[str]:

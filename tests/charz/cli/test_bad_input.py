@@ -84,7 +84,7 @@ CASES = {
     "unknown unit": Case(GOOD, "'volz' V, mV", CONVERT + " --unit amplitude=volz"),
     "wrong dimension": Case(GOOD, "'ns' 'amplitude' wrong dimension", CONVERT + " --unit amplitude=ns"),
     "width in unknown unit": Case(GOOD, "'width' 'arb'", CONVERT + " --unit width=arb"),
-    "unit for nothing": Case(GOOD, "--unit r=ohm no column", CONVERT + " --unit r=ohm"),
+    "unit for nothing": Case(GOOD, "--unit r=ohm belongs to no column", CONVERT + " --unit r=ohm"),
     # expressions
     "broken expression": Case(GOOD, "'amplitude >' ends too early", CONVERT + " --where 'amplitude >'"),
     "unknown name": Case(GOOD, "'amplitud' did you mean 'amplitude'", CONVERT + " --where 'amplitud > 1'"),

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import subprocess
 import sys
 
 import numpy as np
@@ -117,13 +116,3 @@ def test_a_real_recording(run, measured_root, where, trials):
             1,
         ]
     np.testing.assert_allclose(dataset["amplitude"].values[0], np.arange(301) / 100, atol=1e-12)
-
-
-def test_the_commands_start_without_heavy_imports():
-    code = (
-        "import sys, charz.cli.convert, charz.cli.inspect; "
-        "print([m for m in ('xarray', 'jax', 'numpy', 'pint', 'matplotlib') if m in sys.modules])"
-    )
-    # The package `charz.cli` registers every command; import the two files as they stand.
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

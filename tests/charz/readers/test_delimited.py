@@ -42,6 +42,7 @@ DIALECTS = {
     "decimal comma, blanks": PLAIN.replace(",", "  ").replace(".", ","),
     "units in the header": PLAIN.replace("v,n,k", "v (V),n,k"),
     "row of units": PLAIN.replace("v,n,k\n", "v,n,k\nVolt,1,1\n").replace("Volt,1,1", "(V),(s),(s)"),
+    "two header rows": "--,1 V,2 V\n" + PLAIN,
     "numbered channels": PLAIN.replace("v,n,k", "x-axis,1,2"),
     "long header": PLAIN.replace("v,n,k", "v,n,k,never measured"),
 }
@@ -192,6 +193,12 @@ def test_text_among_numbers_names_the_cell(tmp_path, old, new, words):
     table = open_table(write(tmp_path, PLAIN.replace(old, new)))
     with pytest.raises(ReadError, match=f"column @1 \\(v\\), {words}"):
         table.numbers([0])
+
+
+def test_a_failed_first_reading_is_not_taken_for_a_header(tmp_path):
+    table = open_table(write(tmp_path, "wire,r\nw1,OVLD\nw2,5\nw3,6\n"))
+    with pytest.raises(ReadError, match=r"column @2 \(r\), line 2: 'OVLD' is not a number"):
+        table.numbers([1])
 
 
 def test_decimal_signs_are_not_mixed(tmp_path):

@@ -80,6 +80,9 @@ def test_rules_are_in_the_units_of_the_file_and_may_use_headers(tmp_path):
     )
     np.testing.assert_array_equal(dataset["num_switched"], [[1]])
     assert "r_mean" not in dataset
+    # A unit for it means that it is wanted.
+    kept = charz.read(path, "pulse_switching", units={"amplitude": "mV", "r": "ohm"}, switched="r < 20")
+    np.testing.assert_array_equal(kept["r_mean"], [[27.5, 7]])
 
 
 def test_a_zero_one_column(tmp_path):
@@ -128,7 +131,8 @@ GOOD = "amplitude (V),num_trials,num_switched\n1,10,1\n2,10,9\n"
     ("text", "options", "error", "words"),
     [
         (GOOD, {"experiment": "pulse"}, SchemaError, "did you mean|Valid"),
-        (GOOD, {"units": {"r": "ohm"}}, ReadError, "--unit r=ohm has no column"),
+        (GOOD, {"units": {"r": "ohm"}}, ReadError, "--unit r=ohm belongs to no column"),
+        (GOOD, {"units": {"width": "ns"}}, ReadError, "--unit width=ns belongs to no column"),
         (GOOD, {"temperature": -3.0}, SchemaError, "temperature = -3.0 K"),
         (GOOD, {"columns": {"width": "num_trials"}}, UnitError, "--unit width=s"),
         (

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from charz.errors import ReadError, SchemaError
 from charz.kinds import Kind
-from charz.trials import Rows
+from charz.trials import MAX_COUNT, Rows
 
 
 def to_traces(kind: Kind, rows: Rows, labels: Mapping[str, NDArray[np.float64]]) -> xr.Dataset:
@@ -64,8 +64,9 @@ def to_traces(kind: Kind, rows: Rows, labels: Mapping[str, NDArray[np.float64]])
         chosen = tuple(axes[kind.dims.index(dim)] for dim in dims)
         shape = tuple(sizes[kind.dims.index(dim)] for dim in dims)
         table = np.full(shape, 0 if integer else np.nan, dtype=np.int64 if integer else np.float64)
-        if integer and (values != np.round(values)).any():
-            row = int(np.argmax(values != np.round(values)))
+        odd = ~(np.abs(values) <= MAX_COUNT) | (values != np.round(values))
+        if integer and odd.any():
+            row = int(np.argmax(odd))
             raise SchemaError(f"{rows.place(row)}: {name} = {values[row]:g}; it must be a whole number")
         table[chosen] = values
         changed = table[chosen] != values
@@ -81,8 +82,9 @@ def to_traces(kind: Kind, rows: Rows, labels: Mapping[str, NDArray[np.float64]])
 
 
 def _whole(values: NDArray[np.float64]) -> NDArray[np.generic]:
-    whole = values.astype(np.int64)
-    return whole if (whole == values).all() else values
+    if (np.abs(values) <= MAX_COUNT).all() and (values == np.round(values)).all():
+        return values.astype(np.int64)
+    return values
 
 
 def _count_within(axes: list[NDArray[np.intp]], sizes: list[int]) -> NDArray[np.intp]:

@@ -11,6 +11,8 @@ from charz.errors import SchemaError
 from charz.kinds import kind_named
 
 _KIND = kind_named("pulse_switching")
+# Sums of a million such rows still fit 64-bit integers.
+MAX_COUNT = 10**12
 
 
 class Rows(NamedTuple):
@@ -134,6 +136,7 @@ def _refuse_wrong_rows(
     checks = [
         ("num_trials", num_trials, num_trials != np.round(num_trials), "a whole number: it counts pulses"),
         ("num_trials", num_trials, ~(num_trials >= 0), "zero or more: it counts pulses"),
+        ("num_trials", num_trials, num_trials > MAX_COUNT, f"at most {MAX_COUNT:g}, to be summed exactly"),
         (
             "num_switched",
             num_switched,

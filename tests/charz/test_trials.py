@@ -66,6 +66,7 @@ def test_totals_are_kept_for_random_rows():
     [
         ({}, [10, 2.5], [1, 1], "a.csv, line 3: num_trials = 2.5; it must be a whole number"),
         ({}, [10, -2], [1, 1], "line 3: num_trials = -2; it must be zero or more"),
+        ({}, [10, np.inf], [1, 1], "num_trials = inf; it must be at most 1e[+]12"),
         ({}, [10, 10], [1, 0.5], "num_switched = 0.5"),
         ({}, [10, 10], [-1, -1], r"line 2: num_switched = -1 \(2 such rows\)"),
         ({}, [10, 10], [1, 11], "line 3: num_switched = 11; it must be at most num_trials"),

@@ -40,6 +40,8 @@ def test_retention_in_either_quantity(tmp_path):
 def test_ramps_are_one_row_a_cycle(tmp_path):
     dataset = read(tmp_path, "cycle,threshold (V),censored\n1,1.1,0\n2,2.5,2\n", "ramp_switching")
     assert dataset["censored"].values.tolist() == [[0, 2]]
+    named = read(tmp_path, "cycle,threshold (V)\n0.5,1.1\n1.5,2.5\n", "ramp_switching")
+    assert named["cycle"].values.tolist() == [0.5, 1.5]
     numbered = read(tmp_path, "threshold (V),x\n1.1,0\n2.5,0\n", "ramp_switching")
     assert dict(numbered.sizes) == {"device": 1, "cycle": 2}
 
@@ -70,6 +72,7 @@ def test_pulse_trains_and_loops(tmp_path):
             SchemaError,
             "line 3: a second row for the same",
         ),
+        ("threshold (V),censored\n1,0\n2,inf\n", "ramp_switching", {}, SchemaError, "line 3: censored = inf"),
         ("threshold (V),censored\n1,0\n2,0.5\n", "ramp_switching", {}, SchemaError, "line 3: censored = 0.5"),
         (
             "voltage (V),current (A),compliance (A)\n1,1,1\n2,2,2\n",

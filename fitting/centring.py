@@ -15,6 +15,7 @@ It changes how fast the sampler moves, never what it converges to.
 from dataclasses import dataclass
 
 import numpy as np
+
 from charz.fitting.modes import Modes
 
 NUM_GRID = 61

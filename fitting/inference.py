@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
-from charz.fitting.population import ModelData
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.util import constrain_fn, potential_energy
 
+from charz.fitting.population import ModelData
+
 STEPS_PER_CALL = 100
 MAX_TREE_DEPTH = 10
+# Level 1 instead of 3 halves the time to compile (12 s to 5 s for 24 devices) and leaves the speed as it is.
+COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
 KEPT = ("z", "diverging", "num_steps", "accept_prob", "energy")
 
 
@@ -88,9 +91,9 @@ class Program:
             sites = jax.vmap(jax.vmap(unravel))(flat)
             return constrain_fn(model_function, (data,), {}, sites, return_deterministic=True, batch_ndims=2)
 
-        self._start = jax.jit(start)
-        self._advance = jax.jit(advance)
-        self._values = jax.jit(values)
+        self._start = jax.jit(start, compiler_options=COMPILER_OPTIONS)
+        self._advance = jax.jit(advance, compiler_options=COMPILER_OPTIONS)
+        self._values = jax.jit(values, compiler_options=COMPILER_OPTIONS)
 
     def start(self, key: Array, start_values: Mapping[str, np.ndarray], data: ModelData) -> HMCState:
         """Begin one chain at each of the start values (unconstrained; chains along the leading axis)."""

@@ -65,7 +65,7 @@ class FreeParameter:
         return self.link.prefix + self.name
 
     def unit(self, drive_unit: str) -> str:
-        """Unit of the natural value."""
+        """Give the unit of the natural value."""
         return drive_unit if self.has_drive_unit else "1"
 
 
@@ -165,8 +165,3 @@ def find_model(name: str) -> SwitchingModel:
     if name not in MODELS:
         raise FitError(f"model {name!r} is not known; choose one of {', '.join(sorted(MODELS))}")
     return MODELS[name]
-
-
-def law_name(parameter: FreeParameter) -> str:
-    """Name under which a free parameter appears among the law's parameters."""
-    return "ceiling" if parameter is SHORTFALL else parameter.name

@@ -16,10 +16,11 @@ from functools import lru_cache
 
 import jax
 import numpy as np
+from jaxtyping import Array
+
 from charz.fitting.models import SwitchingModel
 from charz.fitting.priors import Prior
 from charz.fitting.pulse import log_likelihood_kernel, safe_probability
-from jaxtyping import Array
 
 NUM_ITERATIONS = 60
 NUM_START_LOCATIONS = 33

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
 from charz.fitting.models import SwitchingModel
 from charz.fitting.priors import distribution
 from charz.fitting.pulse import log_likelihood_kernel
-from jaxtyping import Array, Float
 
 POOLS = ("hierarchical", "complete", "none")
 

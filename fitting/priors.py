@@ -34,11 +34,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpyro.distributions as dist
-from charz.fitting.models import FreeParameter, SwitchingModel
-from charz.fitting.observations import SwitchingCounts
 from jaxtyping import Array, Float
 
 from charz.errors import FitError
+from charz.fitting.models import FreeParameter, SwitchingModel
+from charz.fitting.observations import SwitchingCounts
 
 WIDTHS_IN_SWEEP = 20.0
 LOG_WIDTH_SD = 1.5

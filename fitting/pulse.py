@@ -35,7 +35,8 @@ def log_likelihood_kernel(
     """Log likelihood of each setting without the binomial coefficient (which no parameter changes), in nats."""
     probability = safe_probability(law, amplitude)
     stayed = num_trials - num_switched
-    return num_switched * jnp.log(probability) + stayed * jnp.log1p(-probability)
+    # 1 - p is exact for p >= 1/2; below, log1p would gain 1e-16 nats a trial and cost a quarter of the speed.
+    return num_switched * jnp.log(probability) + stayed * jnp.log(1 - probability)
 
 
 def log_binomial_coefficient(

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jaxtyping import Array
+
 from charz.fitting.centring import PopulationGuess, guess_population
 from charz.fitting.convergence import Convergence, assess
 from charz.fitting.inference import Program, Sampler, compiled
@@ -18,7 +20,6 @@ from charz.fitting.population import joint_model
 from charz.fitting.priors import Prior, constants_of, families_of
 from charz.fitting.pulse import generator_from
 from charz.fitting.starts import start_values
-from jaxtyping import Array
 
 CAREFUL_ACCEPT = 0.99
 

@@ -1,6 +1,7 @@
 """Where chains begin: near each device's own mode, spread by more than the posterior, one point a chain."""
 
 import numpy as np
+
 from charz.fitting.centring import PopulationGuess
 from charz.fitting.modes import Modes
 from charz.fitting.population import uncentre

@@ -1,0 +1,243 @@
+"""`Posterior`: what a fit knows, and the devices it can produce."""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, PRNGKeyArray
+
+from charz.atomic import replacing
+from charz.devices import AbstractSwitchingLaw
+from charz.errors import FitError
+from charz.fitting.convergence import diagnostics
+from charz.fitting.models import SwitchingModel, find_model
+from charz.fitting.population import draw_devices
+
+INTERVAL = "90 % equal-tailed"
+QUANTILES = {"q05": 0.05, "q95": 0.95}
+COLUMNS = ("mean", "sd", "q05", "q95", "rhat", "ess_bulk")
+
+
+class Posterior:
+    """Draws of a fitted model with everything that belongs to them.
+
+    Parameters
+    ----------
+    tree : DataTree
+        ArviZ's groups (posterior, sample_stats, log_likelihood, posterior_predictive, prior, prior_predictive,
+        observed_data, constant_data); its attributes name model, pooling, units, convergence and provenance.
+    """
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        self.tree = tree
+
+    @property
+    def model(self) -> SwitchingModel:
+        """The model that was fitted."""
+        return find_model(self.tree.attrs["model"])
+
+    @property
+    def pool(self) -> str:
+        """``hierarchical``, ``complete`` or ``none``."""
+        return self.tree.attrs["pool"]
+
+    @property
+    def drive_unit(self) -> str:
+        """Unit of location and width; ``arb`` where it is not known."""
+        return self.tree.attrs["drive_unit"]
+
+    @property
+    def device_names(self) -> list[str]:
+        """Names of the measured devices."""
+        return [str(name) for name in self.tree["constant_data"]["device"].to_numpy()]
+
+    @property
+    def converged(self) -> bool:
+        """R-hat, bulk effective sample size and divergences are within their limits."""
+        return bool(self.tree.attrs["converged"])
+
+    @property
+    def warning(self) -> str | None:
+        """What to repeat wherever this posterior is used; None if the chains converged."""
+        return None if self.converged else str(self.tree.attrs["convergence"])
+
+    @property
+    def prior_predictive(self) -> xr.Dataset:
+        """Counts expected before the data."""
+        return self.tree["prior_predictive"].to_dataset()
+
+    @cached_property
+    def _draws(self) -> dict[str, np.ndarray]:
+        """Draws of all chains in one row: (draw,) or (draw, device)."""
+        posterior = self.tree["posterior"].to_dataset()
+        return {
+            str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in posterior.items()
+        }
+
+    @property
+    def _law_names(self) -> list[str]:
+        return [name for name in self._draws if not name.endswith(("_mean", "_sd"))]
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Mean, sd, 5 % and 95 % quantile, R-hat and bulk effective sample size of every parameter.
+
+        Returns
+        -------
+        dict
+            ``parameters``: by name, of a shared device the numbers, else by device name the numbers;
+            ``population``: by name the numbers (empty unless hierarchical).
+        """
+        posterior = self.tree["posterior"].to_dataset()
+        sample = ("chain", "draw")
+        rhat, ess = diagnostics(posterior)
+        tables = {
+            "mean": posterior.mean(sample),
+            "sd": posterior.std(sample, ddof=1),
+            **{name: posterior.quantile(q, sample) for name, q in QUANTILES.items()},
+            "rhat": rhat,
+            "ess_bulk": ess,
+        }
+        columns = {what: {str(n): v.to_numpy() for n, v in table.items()} for what, table in tables.items()}
+        parameters = {name: self._rows(name, columns) for name in self._law_names}
+        populations = [name for name in self._draws if name not in parameters]
+        return {"parameters": parameters, "population": {n: self._rows(n, columns) for n in populations}}
+
+    def _rows(self, name: str, columns: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
+        if columns["mean"][name].ndim == 0:
+            return {what: float(columns[what][name]) for what in COLUMNS}
+        return {
+            device: {what: float(columns[what][name][index]) for what in COLUMNS}
+            for index, device in enumerate(self.device_names)
+        }
+
+    def devices(self, key: PRNGKeyArray, num_draws: int) -> AbstractSwitchingLaw:
+        """Measured devices: joint draws of their parameters.
+
+        Parameters
+        ----------
+        key : PRNG key
+        num_draws : int
+            Picked without replacement while there are enough.
+
+        Returns
+        -------
+        AbstractSwitchingLaw
+            Leaves (draw, device). Of a completely pooled fit every device is the same one in each draw.
+        """
+        picked = self._pick(key, num_draws)
+        shape = (num_draws, len(self.device_names))
+        values = {name: self._draws[name][picked] for name in self._law_names}
+        return self._law(
+            {name: jnp.broadcast_to(v.reshape(num_draws, -1), shape) for name, v in values.items()}
+        )
+
+    def new_devices(self, key: PRNGKeyArray, num_draws: int, shape: tuple[int, ...]) -> AbstractSwitchingLaw:
+        """Devices nobody has measured.
+
+        Populations are drawn once a draw; each draw's devices come fresh from its own population. A completely
+        pooled fit knows no spread between devices: each draw's one device fills the whole array.
+
+        Parameters
+        ----------
+        key : PRNG key
+        num_draws : int
+        shape : tuple of int
+            Shape of the array of devices.
+
+        Returns
+        -------
+        AbstractSwitchingLaw
+            Leaves (draw, *shape).
+
+        Raises
+        ------
+        FitError
+            For a fit without pooling: its devices say nothing about any other.
+        """
+        if self.pool == "none":
+            raise FitError(
+                "a fit with pool='none' cannot produce new devices: it has learnt each measured device by itself"
+                " and no population; fit with pool='hierarchical'"
+            )
+        key_pick, key_devices = jax.random.split(key)
+        picked = self._pick(key_pick, num_draws)
+        if self.pool == "complete":
+            column = (num_draws,) + (1,) * len(shape)
+            values = {n: jnp.asarray(self._draws[n][picked]).reshape(column) for n in self._law_names}
+            return self._law({n: jnp.broadcast_to(v, (num_draws, *shape)) for n, v in values.items()})
+        population = {
+            name: jnp.asarray(self._draws[name][picked])
+            for name in self._draws
+            if name not in self._law_names
+        }
+        return self.model.law(draw_devices(key_devices, self.model, population, tuple(shape)))
+
+    def believed(self) -> AbstractSwitchingLaw:
+        """Typical device, as a controller that has not calibrated each device would believe it.
+
+        On each parameter's linked scale the posterior mean of the population's centre (of all devices' values
+        where there is no population), mapped back: mean location, exp of the mean log width, logistic function
+        of the mean logit floor.
+
+        Returns
+        -------
+        AbstractSwitchingLaw
+            Scalar leaves.
+        """
+        linked = {}
+        for parameter in self.model.free:
+            if self.pool == "hierarchical":
+                centre = self._draws[f"{parameter.linked_name}_mean"]
+            else:
+                centre = np.asarray(parameter.link.forward(self._draws[parameter.name]))
+            linked[parameter.linked_name] = jnp.asarray(centre.mean())
+        return self.model.law_from_linked(linked)
+
+    def _pick(self, key: PRNGKeyArray, num_draws: int) -> np.ndarray:
+        total = len(next(iter(self._draws.values())))
+        return np.asarray(jax.random.choice(key, total, (num_draws,), replace=num_draws > total))
+
+    def _law(self, values: Mapping[str, Array]) -> AbstractSwitchingLaw:
+        return self.model.law(values)
+
+    def save(self, path: Path | str) -> None:
+        """Write the tree to netCDF, whole or not at all; the same fit gives the same bytes."""
+        encoding = {
+            f"/{name}": {variable: {"zlib": True, "complevel": 1} for variable in group.data_vars}
+            for name, group in self.tree.children.items()
+        }
+        with replacing(path) as temporary:
+            self.tree.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+
+    def priors(self) -> list[dict[str, str]]:
+        """Table of the priors: name, distribution, unit."""
+        return json.loads(self.tree.attrs["priors"])
+
+
+def load_posterior(path: Path | str) -> Posterior:
+    """Read a posterior that `Posterior.save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    FitError
+        When the file is not a posterior of charz.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        tree = xr.load_datatree(path, engine="netcdf4")
+    except (OSError, ValueError) as error:
+        raise FitError(f"{path}: not a netCDF file that can be read ({error})") from error
+    missing = {"posterior", "constant_data"} - set(tree.children)
+    if missing or "model" not in tree.attrs:
+        raise FitError(f"{path}: not a posterior written by 'charz fit'")
+    return Posterior(tree)

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -34,9 +35,7 @@ def module_name(path: Path) -> str:
     return ".".join(parts)
 
 
-SOURCES = {
-    module_name(path): path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))
-}  # fmt: skip
+SOURCES = {module_name(path): path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
 
 
 def imported_names(tree: ast.AST) -> Iterator[str]:
@@ -193,7 +192,14 @@ def test_installed_distribution_owns_one_name():
 
 @pytest.mark.slow
 def test_wheel_holds_one_package(tmp_path):
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "-w", str(tmp_path), str(ROOT)]
+    # Built from a copy: a build leaves a folder behind, whose stale files would enter the next wheel.
+    copy = tmp_path / "source"
+    copy.mkdir()
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "-w", str(tmp_path), str(copy)]
     subprocess.run(command, check=True, timeout=600)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charz.cli.output import Report
+from charz.cli.output import Report, plain
 from charz.errors import ReadError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def inspect(
 
         with replacing(output) as temporary:
             temporary.write_text(
-                json.dumps(_finite(summary), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+                json.dumps(plain(summary), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
             )
         report.say(f"Written: {output}")
     report.finish(summary)
@@ -175,12 +175,14 @@ def _inspect_netcdf(report: Report, file: Path) -> dict[str, Any]:
     try:
         with xr.open_datatree(file, engine="netcdf4") as tree:
             groups = {
-                path.strip("/"): _describe_group(node) for path, node in tree.subtree_with_keys if path != "."
+                "/" if path == "." else path: _describe_group(node)
+                for path, node in tree.subtree_with_keys
+                if path != "." or node.data_vars
             }
             attributes = _native(tree.attrs)
     except Exception as error:  # the netCDF, HDF5 and xarray layers each raise errors of their own
         raise ReadError(f"{file}: not a readable netCDF file (cut short or damaged): {error}") from error
-    if not groups and attributes.get("experiment") in KINDS:
+    if set(groups) <= {"/"} and attributes.get("experiment") in KINDS:
         summary = describe_dataset(load(file))
         print_dataset(report, f"{file.name} ({summary['experiment']})", summary)
         return {"type": "dataset", **summary}
@@ -255,14 +257,3 @@ def _inspect_text(report: Report, file: Path, reader: str | None) -> dict[str, A
         "metadata": list(table.attrs.get("metadata", [])),
         "units_missing": missing,
     }
-
-
-def _finite(value: Any) -> Any:
-    """Replace what JSON cannot hold."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value

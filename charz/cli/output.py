@@ -55,7 +55,7 @@ class Report:
         """Print the JSON object if it is wanted, then leave with exit code 0 or 3 (not trustworthy)."""
         if self.as_json:
             result = {**result, "warnings": self._warnings}
-            typer.echo(json.dumps(_plain(result), indent=2, ensure_ascii=False, allow_nan=False))
+            typer.echo(json.dumps(plain(result), indent=2, ensure_ascii=False, allow_nan=False))
         raise typer.Exit(EXIT_DONE if trustworthy else EXIT_NOT_TRUSTWORTHY)
 
 
@@ -72,14 +72,14 @@ def _console(stderr: bool) -> Any:
     return Console(stderr=stderr)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Replace NumPy values by Python ones and non-finite numbers by null."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

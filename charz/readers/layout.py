@@ -68,8 +68,6 @@ def find_layout(lines: Sequence[str], place: str) -> Layout:
     numeric = cut.numeric_columns(start, stop)
     leading = cut.leading_text_rows(start, stop, numeric)
     cut.refuse_ragged(start, stop, numeric, [index + 1 for index in plain], place)
-    if start + leading == stop:
-        raise ReadError(f"{place}: there is no data row after the header")
     width = len(numeric)
     header, columns, used = _header(lines, plain, cut, start, leading, width)
     data = plain[start + leading : stop]

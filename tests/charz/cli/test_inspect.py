@@ -10,6 +10,7 @@ import xarray as xr
 
 import charz
 from charz.cli.app import main
+from charz.store import save_result
 
 TEXT = "# taken at night\nwire,amplitude (mV),n\n" + "".join(
     f"w{w},{v},10\n" for w in (1, 2) for v in (100, 200)
@@ -95,6 +96,15 @@ def test_a_file_of_groups(run, tmp_path):
     assert result["type"] == "tree"
     assert result["groups"]["posterior"]["variables"]["location"] == {"dims": ["chain", "draw"], "units": "V"}
     assert result["attributes"] == {"converged": 0, "model": "logistic"}
+
+
+def test_a_result_without_groups(run, tmp_path):
+    save_result(
+        xr.Dataset({"accuracy": ("draw", np.zeros(3))}, attrs={"scheme": "mean-variance"}), tmp_path / "p.nc"
+    )
+    out, _ = run("p.nc")
+    for words in ("p.nc: /", "accuracy", "draw 3", "mean-variance"):
+        assert words in out
 
 
 def test_raw_text(run, tmp_path):

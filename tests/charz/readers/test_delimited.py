@@ -218,6 +218,12 @@ def test_readers_by_name(tmp_path):
         open_table(tmp_path)
 
 
+def test_a_format_that_no_reader_knows(tmp_path, monkeypatch):
+    monkeypatch.setattr("charz.readers.READERS", {})
+    with pytest.raises(ReadError, match="no reader recognises this file"):
+        open_table(write(tmp_path, PLAIN))
+
+
 def test_lines_end_at_line_ends_only():
     assert split_lines("a\x0cb\r\nc\rd\ne\u2028f") == ["a\x0cb", "c", "d", "e\u2028f"]
 

@@ -1,5 +1,9 @@
 """Bayesian fits of device laws: `fit` a dataset, get a `Posterior`, check it, compare it."""
 
+from charz.fitting.checks import check as check
+from charz.fitting.comparison import compare as compare
+from charz.fitting.comparison import loo as loo
+from charz.fitting.curves import switching_curves as switching_curves
 from charz.fitting.models import MODELS as MODELS
 from charz.fitting.posterior import Posterior as Posterior
 from charz.fitting.posterior import load_posterior as load_posterior
@@ -7,4 +11,15 @@ from charz.fitting.priors import Prior as Prior
 from charz.fitting.run import default_pool as default_pool
 from charz.fitting.run import fit as fit
 
-__all__ = ["MODELS", "Posterior", "Prior", "default_pool", "fit", "load_posterior"]
+__all__ = [
+    "MODELS",
+    "Posterior",
+    "Prior",
+    "check",
+    "compare",
+    "default_pool",
+    "fit",
+    "load_posterior",
+    "loo",
+    "switching_curves",
+]

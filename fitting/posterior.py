@@ -38,9 +38,20 @@ class Posterior:
         self.tree = tree
 
     @property
-    def model(self) -> SwitchingModel:
-        """The model that was fitted."""
-        return find_model(self.tree.attrs["model"])
+    def model(self) -> str:
+        """Name of the model that was fitted, a key of `charz.fitting.MODELS`."""
+        return self.tree.attrs["model"]
+
+    @property
+    def drive_range(self) -> tuple[float, float]:
+        """Lowest and highest amplitude that was measured: beyond it the curve is an extrapolation."""
+        amplitude = self.tree["constant_data"]["amplitude"]
+        return float(amplitude.min()), float(amplitude.max())
+
+    @cached_property
+    def switching_model(self) -> SwitchingModel:
+        """The model itself: law, free parameters and their scales."""
+        return find_model(self.model)
 
     @property
     def pool(self) -> str:
@@ -79,6 +90,10 @@ class Posterior:
         return {
             str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in posterior.items()
         }
+
+    def law_draws(self) -> dict[str, np.ndarray]:
+        """Draws of the law's parameters in double precision: (chain, draw) or (chain, draw, device)."""
+        return {name: self.tree["posterior"][name].to_numpy() for name in self._law_names}
 
     @property
     def _law_names(self) -> list[str]:
@@ -176,7 +191,9 @@ class Posterior:
             for name in self._draws
             if name not in self._law_names
         }
-        return self.model.law(draw_devices(key_devices, self.model, population, tuple(shape)))
+        return self.switching_model.law(
+            draw_devices(key_devices, self.switching_model, population, tuple(shape))
+        )
 
     def believed(self) -> AbstractSwitchingLaw:
         """Typical device, as a controller that has not calibrated each device would believe it.
@@ -191,20 +208,20 @@ class Posterior:
             Scalar leaves.
         """
         linked = {}
-        for parameter in self.model.free:
+        for parameter in self.switching_model.free:
             if self.pool == "hierarchical":
                 centre = self._draws[f"{parameter.linked_name}_mean"]
             else:
                 centre = np.asarray(parameter.link.forward(self._draws[parameter.name]))
             linked[parameter.linked_name] = jnp.asarray(centre.mean())
-        return self.model.law_from_linked(linked)
+        return self.switching_model.law_from_linked(linked)
 
     def _pick(self, key: PRNGKeyArray, num_draws: int) -> np.ndarray:
         total = len(next(iter(self._draws.values())))
         return np.asarray(jax.random.choice(key, total, (num_draws,), replace=num_draws > total))
 
     def _law(self, values: Mapping[str, Array]) -> AbstractSwitchingLaw:
-        return self.model.law(values)
+        return self.switching_model.law(values)
 
     def save(self, path: Path | str) -> None:
         """Write the tree to netCDF, whole or not at all; the same fit gives the same bytes."""
@@ -214,6 +231,10 @@ class Posterior:
         }
         with replacing(path) as temporary:
             self.tree.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+
+    def units(self) -> dict[str, str]:
+        """Units of all parameters and populations; ``1`` has no dimension, ``ln(V)`` is a logarithm."""
+        return {str(n): str(v.attrs["units"]) for n, v in self.tree["posterior"].data_vars.items()}
 
     def priors(self) -> list[dict[str, str]]:
         """Table of the priors: name, distribution, unit."""

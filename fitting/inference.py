@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import numpy as np
@@ -41,8 +42,9 @@ class Sampler:
 class Program:
     """NUTS for one model function, compiled once per shape of data and number of chains.
 
-    All sites are raveled into one vector: the tree building of NUTS carries a dozen copies of the position, and
-    with one array in place of nine the program compiles and runs several times faster.
+    All sites are raveled into one vector, centred and scaled by ``coordinate_centre`` and ``coordinate_scale`` of
+    the data: the tree building of NUTS carries a dozen copies of the position, and with one array in place of
+    nine the program compiles and runs faster; with unit scales adaptation starts near its end.
 
     Parameters
     ----------
@@ -61,8 +63,11 @@ class Program:
     ) -> None:
         _, unravel = ravel_pytree(dict(example))
 
+        def sites_of(flat: Array, data: ModelData) -> dict[str, Array]:
+            return unravel(data["coordinate_centre"] + data["coordinate_scale"] * flat)
+
         def potential(data: ModelData) -> Callable[[Array], Array]:
-            return lambda flat: potential_energy(model_function, (data,), {}, unravel(flat))
+            return lambda flat: potential_energy(model_function, (data,), {}, sites_of(flat, data))
 
         init_kernel, sample_kernel = hmc(potential_fn_gen=potential, algo="NUTS")
 
@@ -88,7 +93,7 @@ class Program:
             return jax.lax.scan(step, state, None, length=STEPS_PER_CALL)
 
         def values(flat: Array, data: ModelData) -> dict[str, Array]:
-            sites = jax.vmap(jax.vmap(unravel))(flat)
+            sites = jax.vmap(jax.vmap(partial(sites_of, data=data)))(flat)
             return constrain_fn(model_function, (data,), {}, sites, return_deterministic=True, batch_ndims=2)
 
         self._start = jax.jit(start, compiler_options=COMPILER_OPTIONS)
@@ -97,7 +102,10 @@ class Program:
 
     def start(self, key: Array, start_values: Mapping[str, np.ndarray], data: ModelData) -> HMCState:
         """Begin one chain at each of the start values (unconstrained; chains along the leading axis)."""
-        positions = jax.vmap(lambda sites: ravel_pytree(sites)[0])(dict(start_values))
+        num_chains = len(next(iter(start_values.values())))
+        sites = [{name: value[chain] for name, value in start_values.items()} for chain in range(num_chains)]
+        flat = np.stack([raveled(one) for one in sites])
+        positions = (flat - data["coordinate_centre"]) / data["coordinate_scale"]
         return self._start(jax.random.split(key, len(positions)), positions, data)
 
     def advance(
@@ -134,6 +142,11 @@ class Program:
     def values(self, positions: np.ndarray, data: ModelData) -> dict[str, np.ndarray]:
         """Sites and law parameters on their natural ranges, (chain, draw, ...), from raveled positions."""
         return jax.tree.map(np.asarray, self._values(positions, data))
+
+
+def raveled(sites: Mapping[str, np.ndarray]) -> np.ndarray:
+    """All sites of one position in one vector, in the order in which the program takes them apart."""
+    return np.concatenate([np.ravel(sites[name]) for name in sorted(sites)])
 
 
 _PROGRAMS: dict[object, Program] = {}

@@ -23,7 +23,7 @@ ModelData = Mapping[str, Any]
 
 @lru_cache(maxsize=64)
 def joint_model(
-    model: SwitchingModel, pool: str, families: tuple[tuple[str, str], ...], with_counts: bool = True
+    model: SwitchingModel, pool: str, families: tuple[tuple[str, str], ...]
 ) -> Callable[[ModelData], None]:
     """Build the NumPyro model.
 
@@ -38,8 +38,6 @@ def joint_model(
         ``hierarchical``, ``complete`` or ``none``.
     families : tuple of (name, family)
         Shape of the priors; their constants are data.
-    with_counts : bool
-        Without them the model is the prior.
     """
     family = dict(families)
 
@@ -68,10 +66,9 @@ def joint_model(
         for name, value in model.values_from_linked(linked).items():
             if pool == "hierarchical" or name not in linked:  # a location is sampled under its own name
                 numpyro.deterministic(name, value)
-        if with_counts:
-            law = model.law_from_linked({name: value[..., None] for name, value in linked.items()})
-            terms = log_likelihood_kernel(law, data["amplitude"], data["num_trials"], data["num_switched"])
-            numpyro.factor("num_switched", terms.sum())
+        law = model.law_from_linked({name: value[..., None] for name, value in linked.items()})
+        terms = log_likelihood_kernel(law, data["amplitude"], data["num_trials"], data["num_switched"])
+        numpyro.factor("num_switched", terms.sum())
 
     return model_function
 

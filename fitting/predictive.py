@@ -1,20 +1,20 @@
 """What the model expects to see: before the data (prior) and after them (posterior), at the same settings."""
 
+from collections.abc import Mapping
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
-from numpyro.infer import Predictive
 
 from charz.fitting.models import SwitchingModel
 from charz.fitting.observations import SwitchingCounts
-from charz.fitting.population import joint_model
+from charz.fitting.priors import Prior
 from charz.fitting.pulse import (
     generator_from,
     log_binomial_coefficient,
     log_likelihood_kernel,
     replicate_counts,
 )
-from charz.fitting.sampling import Prepared, is_shown
 
 
 def probabilities(
@@ -61,11 +61,38 @@ def log_likelihood(
     return np.where(counts.measured, np.asarray(terms), np.nan)
 
 
-def prior_draws(key: Array, prepared: Prepared, num_draws: int) -> dict[str, np.ndarray]:
-    """Draw populations and law parameters from the prior, (draw, ...), devices included."""
-    model_function = joint_model(prepared.model, prepared.pool, prepared.families, with_counts=False)
-    draws = Predictive(model_function, num_samples=num_draws)(key, prepared.data)
-    return {name: np.asarray(value) for name, value in draws.items() if is_shown(name, prepared)}
+def prior_draws(
+    generator: np.random.Generator,
+    model: SwitchingModel,
+    priors: Mapping[str, Prior],
+    pool: str,
+    num_draws: int,
+    num_devices: int,
+) -> dict[str, np.ndarray]:
+    """Draw populations and law parameters from the prior.
+
+    Written without the sampler's model function, so that calibration tests one against the other.
+
+    Returns
+    -------
+    dict
+        Populations (draw,) as ``{linked}_mean`` and ``{linked}_sd``; law parameters (draw, device), or (draw,)
+        where the pooling is complete.
+    """
+    populations, linked = {}, {}
+    for parameter in model.free:
+        name = parameter.linked_name
+        if pool == "hierarchical":
+            mean = priors[name].draw(generator, (num_draws,))
+            sd = priors[f"{name}_sd"].draw(generator, (num_draws,))
+            noise = generator.standard_normal((num_draws, num_devices))
+            populations |= {f"{name}_mean": mean, f"{name}_sd": sd}
+            linked[name] = mean[:, None] + sd[:, None] * noise
+        else:
+            shape = (num_draws, num_devices) if pool == "none" else (num_draws,)
+            linked[name] = priors[name].draw(generator, shape)
+    values = {name: np.asarray(value) for name, value in model.values_from_linked(linked).items()}
+    return populations | values
 
 
 def replicates(

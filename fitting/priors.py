@@ -93,6 +93,16 @@ class Prior:
         deviation = (value - first) / second
         return -(deviation**2) / 2, -deviation / second, np.full_like(value, second**-2.0)
 
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Draw values of the variable, in double precision."""
+        if self.family == "half-normal":
+            return np.abs(generator.normal(0.0, self.constants[0], shape))
+        if self.family == "normal":
+            return generator.normal(*self.constants, shape)
+        # Beta(1, 20) gives values down to 1e-300; ln x - ln(1 - x) is finite for all of them but 0 itself.
+        share = np.maximum(generator.beta(*self.constants, shape), np.finfo(float).tiny)
+        return np.log(share) - np.log1p(-share)
+
     def describe(self) -> str:
         """Distribution in words, for tables."""
         return f"{self.family}({', '.join(f'{value:.4g}' for value in self.constants)})"

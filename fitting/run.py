@@ -17,6 +17,7 @@ from charz.fitting.posterior import INTERVAL, Posterior
 from charz.fitting.predictive import log_likelihood, prior_draws, replicates
 from charz.fitting.priors import Prior, default_priors, priors_to_json, with_overrides
 from charz.fitting.progress import shown_progress
+from charz.fitting.pulse import generator_from
 from charz.fitting.sampling import Draws, Plan, prepare, sample
 from charz.fitting.tree import build_tree
 from charz.provenance import provenance
@@ -95,7 +96,9 @@ def fit(
         with shown_progress(progress, draws + warmup) as tick:
             sampled = sample(key_sample, prepared, plan, tick)
         law_values = _law_values(sampled.values)
-        prior = prior_draws(key_prior, prepared, NUM_PRIOR_DRAWS)
+        prior = prior_draws(
+            generator_from(key_prior), switching, chosen, pool, NUM_PRIOR_DRAWS, len(counts.devices)
+        )
         prior_counts = replicates(key_prior_counts, switching, _law_values(prior), counts, 1)
         pointwise = log_likelihood(switching, law_values, counts)
         kept = _replicated_draws(pointwise.shape)

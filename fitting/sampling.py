@@ -12,14 +12,14 @@ from jaxtyping import Array
 
 from charz.fitting.centring import PopulationGuess, guess_population
 from charz.fitting.convergence import Convergence, assess
-from charz.fitting.inference import Program, Sampler, compiled
+from charz.fitting.inference import Program, Sampler, compiled, raveled
 from charz.fitting.models import SwitchingModel
 from charz.fitting.modes import Modes, find_modes
 from charz.fitting.observations import SwitchingCounts
 from charz.fitting.population import joint_model
 from charz.fitting.priors import Prior, constants_of, families_of
 from charz.fitting.pulse import generator_from
-from charz.fitting.starts import start_values
+from charz.fitting.starts import coordinate_scales, start_values
 
 CAREFUL_ACCEPT = 0.99
 
@@ -99,10 +99,12 @@ def prepare(
     data: dict[str, Any] = {**arrays, "priors": constants_of(priors)}
     guess = None
     if pool == "hierarchical":
-        scale = np.asarray([priors[f"{name}_sd"].constants[0] for name in names])
-        guess = guess_population(modes, scale)
+        widest = np.asarray([priors[f"{name}_sd"].constants[0] for name in names])
+        guess = guess_population(modes, widest)
         data["centring"] = {name: guess.centring[:, i] for i, name in enumerate(names)}
         data["reference_sd"] = {name: guess.sd[i] for i, name in enumerate(names)}
+    centre, scale = coordinate_scales(tuple(names), pool, modes, guess)
+    data |= {"coordinate_centre": raveled(centre), "coordinate_scale": raveled(scale)}
     data = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64), data)
     return Prepared(model, pool, families_of(priors), data, modes, guess)
 

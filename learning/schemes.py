@@ -10,6 +10,7 @@ import optax
 from jaxtyping import PRNGKeyArray
 
 from charz.devices import DomainWallSynapses
+from charz.devices.random_words import normal
 from charz.errors import TrainError
 from charz.learning.estimators import backprop, mean_variance
 from charz.learning.network import Layer, Theta, lay_out, layer_shapes, num_synapses
@@ -119,7 +120,7 @@ def _start(key: PRNGKeyArray, scheme: Scheme, layers: list[DomainWallSynapses]) 
         middle = jnp.broadcast_to(synapses.start_drive(), shape)
         if not single:
             unit = 1 / (4 * synapses.believed.slope(middle))
-            middle = middle + unit * jax.random.normal(jax.random.fold_in(key, index), shape)
+            middle = middle + unit * normal(jax.random.fold_in(key, index), shape)
         bias = jnp.zeros(shape[2])
         if index < len(layers) - 1 and not scheme.differential:
             bias = bias - mean_input * synapses.believed.probability(middle).sum((0, 1))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from charz.devices.random_words import normal
 from charz.devices.reads import sample_count_pair
 
 Sampling = Literal["exact", "gaussian"]
@@ -69,7 +70,7 @@ def measure(
         return moments(x, probability).mean
     if sampling == "gaussian":
         mean, variance = moments(x, probability)
-        return mean + jnp.sqrt(variance / num_reads) * jax.random.normal(key, mean.shape, mean.dtype)
+        return mean + jnp.sqrt(variance / num_reads) * normal(key, mean.shape)
     total = jnp.zeros(())
     for wire, sign in enumerate((1, -1)[: probability.shape[0]]):
         total = total + sign * _count_sums(jax.random.fold_in(key, wire), x, probability[wire], num_reads)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from charz.devices.random_words import permutation
 from charz.errors import TrainError
 from charz.learning.rule import Batch, RuleState, UpdateRule
 from charz.learning.schemes import Scheme
@@ -217,7 +218,7 @@ def _epoch(
 ) -> tuple[RuleState, Array, Array]:
     key_order, key_steps = jax.random.split(key)
     num_steps = data.x.shape[0] // batch_size
-    order = jax.random.permutation(key_order, data.x.shape[0])[: num_steps * batch_size]
+    order = permutation(key_order, data.x.shape[0])[: num_steps * batch_size]
 
     def one_step(state: RuleState, step: tuple[Array, Array]) -> tuple[RuleState, tuple[Array, Array]]:
         index, rows = step

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
+PIPE_WIDTH = 132
 EXIT_DONE = 0
 EXIT_BAD_INPUT = 2
 EXIT_NOT_TRUSTWORTHY = 3
@@ -30,6 +31,7 @@ class Report:
         if self.as_json:
             return
         from rich.table import Table
+        from rich.text import Text
 
         rows = [tuple(row) for row in rows]
         table = Table(title=title, title_justify="left", header_style="bold")
@@ -37,7 +39,8 @@ class Report:
             numeric = any(isinstance(row[index], int | float) for row in rows)
             table.add_column(column, justify="right" if numeric else "left")
         for row in rows:
-            table.add_row(*(format_value(value) for value in row))
+            # As Text: a name such as floor[wire-01] is not markup.
+            table.add_row(*(Text(format_value(value)) for value in row))
         _console(stderr=False).print(table)
 
     def say(self, text: str) -> None:
@@ -69,7 +72,11 @@ def format_value(value: object) -> str:
 def _console(stderr: bool) -> Any:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        # A file or a pipe has no width to fit into; 80 columns would cut names short.
+        console.width = PIPE_WIDTH
+    return console
 
 
 def plain(value: Any) -> Any:

@@ -1,13 +1,16 @@
-"""Random words for reads: Threefry-2x32 written as one elementwise expression.
+"""Random words for inner loops: Threefry-2x32 written as one elementwise expression.
 
 `jax.random` computes the same cipher on CPU in a rolled loop that cannot be fused with what uses the words; in
 a training step that draws one number for every synapse of every sample this costs ten times more than all the
-rest. Unrolled, XLA fuses cipher, comparison and sum into one pass that never stores the words.
+rest, and each use adds more than a second of compilation. Unrolled, XLA fuses cipher, comparison and sum into
+one pass that never stores the words. Outside compiled loops use `jax.random`.
 """
+
+import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, UInt32
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 # Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): rotations and key constant.
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -29,10 +32,7 @@ def random_words(
     """
     data = jax.random.key_data(key).astype(jnp.uint32).reshape(-1)
     keys = (data[0], data[1], data[0] ^ data[1] ^ jnp.uint32(_PARITY))
-    size = 1
-    for length in shape:
-        size *= length
-    left = jnp.arange(size, dtype=jnp.uint32).reshape(shape) + keys[0]
+    left = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape) + keys[0]
     right = jnp.broadcast_to(keys[1], shape)
     for number in range(_ROUNDS):
         rotation = _ROTATIONS[(number // 4) % 2][number % 4]
@@ -49,3 +49,15 @@ def random_words(
 def to_uniform(words: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Uniform float32 numbers in [0, 1) from the upper 24 bits of each word."""
     return (words >> jnp.uint32(8)).astype(jnp.float32) * jnp.float32(2.0**-24)
+
+
+def normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "..."]:
+    """Standard normal float32 numbers, by the inverse error function of 23 bits (so within ±5.3)."""
+    half = (random_words(key, shape)[0] >> jnp.uint32(9)).astype(jnp.float32) + 0.5
+    return math.sqrt(2) * jax.lax.erf_inv(half * jnp.float32(2.0**-22) - 1)
+
+
+def permutation(key: PRNGKeyArray, size: int) -> Int[Array, "size"]:
+    """Uniformly random order of ``range(size)``: indices sorted by 64 random bits."""
+    left, right = random_words(key, (size,))
+    return jax.lax.sort((left, right, jnp.arange(size)), num_keys=2)[2]

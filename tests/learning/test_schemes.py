@@ -1,0 +1,153 @@
+"""Every scheme obeys the contract, learns, and refuses what it cannot do."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from charz.errors import TrainError
+from charz.learning import SCHEMES, Batch, Scheme, TrainingData, TrainOptions, evaluate, train
+
+SIZES = {"single": (64, 10), "hidden": (64, 24, 10)}
+READS = {"mean-variance": (1, 16, None), "backprop": (1,)}
+CASES = [
+    pytest.param(name, sizes, reads, pair, id=f"{name}-{label}-N{reads or 'inf'}{'-pair' if pair else ''}")
+    for name in SCHEMES
+    for label, sizes in SIZES.items()
+    for reads in READS[name]
+    for pair in ((False, True) if name == "mean-variance" and reads == 16 else (False,))
+    # At N = 1 the reads of a small hidden layer of single wires drown what it could pass on.
+    if not (name == "mean-variance" and label == "hidden" and reads == 1)
+]
+
+
+def devices(scheme, wires, num_runs=1):
+    return wires(num_runs) if scheme.uses_devices else None
+
+
+def keys(seed, num_runs=1):
+    return jax.random.split(jax.random.key(seed), num_runs)
+
+
+def test_every_scheme_is_covered():
+    assert set(READS) == set(SCHEMES)
+
+
+@pytest.mark.parametrize(("name", "sizes", "reads", "pair"), CASES)
+def test_rule_is_a_pure_contract(name, sizes, reads, pair, digits, wires):
+    scheme = Scheme(name, sizes, num_reads=reads, differential=pair)
+    hardware = jax.tree.map(lambda leaf: leaf[0], devices(scheme, wires))
+    rule = scheme.rule(hardware)
+    batch = Batch(digits[0].train.x[:32], digits[0].train.y[:32])
+    state = rule.init(jax.random.key(0))
+    step = jax.jit(rule.step)
+    first, info = step(jax.random.key(1), state, batch)
+    again, _ = step(jax.random.key(1), state, batch)
+    assert jax.tree.structure(first) == jax.tree.structure(state)
+    for a, b, c in zip(*map(jax.tree.leaves, (state, first, again)), strict=True):
+        assert a.shape == b.shape
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(b, c)
+        assert bool(jnp.isfinite(b).all())
+    assert {"loss", "reads"} <= set(info)
+    logits = jax.jit(rule.predict)(jax.random.key(2), state, batch.x)
+    assert logits.shape == (32, 10)
+
+
+@pytest.mark.parametrize(("name", "sizes", "reads", "pair"), CASES)
+def test_training_beats_chance_by_far(name, sizes, reads, pair, digits, wires):
+    data, test = digits
+    scheme = Scheme(name, sizes, num_reads=reads, differential=pair, mean_input=float(data.train.x.mean()))
+    hardware = devices(scheme, wires)
+    trained = train(keys(0), scheme, hardware, data, TrainOptions(epochs=12))
+    accuracy = evaluate(keys(1), scheme, hardware, trained.state, test, 2)
+    assert accuracy.shape == (1, 2)
+    assert float(accuracy.mean()) > 0.6
+
+
+def test_reads_are_counted(digits, wires):
+    data, _ = digits
+    scheme = Scheme("mean-variance", (64, 10), num_reads=4)
+    trained = train(keys(0), scheme, wires(1), data, TrainOptions(epochs=1, batch_size=32))
+    samples = (len(data.train.y) // 32) * 32
+    expected = 4 * 10 * float(data.train.x.sum()) * samples / len(data.train.y)
+    np.testing.assert_allclose(float(trained.reads[0]), expected, rtol=0.02)
+
+
+def test_drives_stay_in_the_range_of_the_source(digits, wires):
+    data, _ = digits
+    scheme = Scheme("mean-variance", (64, 10), drive_range=(4.0, 5.0))
+    trained = train(keys(0), scheme, wires(1), data, TrainOptions(epochs=10))
+    weight = trained.state.weights[0].weight
+    assert float(weight.min()) == 4.0
+    assert float(weight.max()) == 5.0
+
+
+def test_early_stopping_keeps_the_best_of_each_run(digits):
+    data, _ = digits
+    scheme = Scheme("backprop", (64, 32, 10), learning_rate=0.05)
+    trained = train(keys(0, 3), scheme, None, data, TrainOptions(epochs=60, patience=4))
+    loss = np.asarray(trained.validation_loss)
+    for run in range(3):
+        num_epochs, best = int(trained.num_epochs[run]), int(trained.best_epoch[run])
+        assert best == np.nanargmin(loss[run]) + 1
+        assert num_epochs == min(best + 4, 60)
+        assert np.isnan(loss[run, num_epochs:]).all()
+    assert int(trained.num_epochs.max()) < 60
+
+
+def test_a_run_does_not_depend_on_its_companions(digits, wires):
+    data, _ = digits
+    scheme = Scheme("mean-variance", (64, 10), num_reads=2)
+    options = TrainOptions(epochs=3)
+    together = train(keys(5, 4), scheme, wires(4), data, options)
+    alone = train(keys(5, 4)[2:3], scheme, wires(1), data, options)
+    np.testing.assert_allclose(
+        together.state.weights[0].weight[2], alone.state.weights[0].weight[0], rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_loop_reports_every_epoch(digits):
+    data, _ = digits
+    seen = []
+    train(
+        keys(0, 2), Scheme("backprop", (64, 10)), None, data, TrainOptions(epochs=3),
+        lambda epoch, accuracy: seen.append((epoch, np.asarray(accuracy).shape)),
+    )  # fmt: skip
+    assert sorted(seen) == [(1, (2,)), (2, (2,)), (3, (2,))]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "magic"}, ["magic", "mean-variance"]),
+        ({"sizes": (64,)}, ["sizes", "inputs and outputs"]),
+        ({"num_reads": 0}, ["num_reads", "at least once"]),
+        ({"learning_rate": -1.0}, ["learning_rate", "positive"]),
+        ({"drive_range": (2.0, 1.0)}, ["drive_range"]),
+    ],
+)
+def test_a_wrong_scheme_is_refused(options, words):
+    with pytest.raises(TrainError) as error:
+        Scheme(**{"name": "mean-variance", "sizes": (64, 10), **options})
+    assert all(word in str(error.value) for word in words)
+
+
+def test_devices_are_asked_for(digits):
+    with pytest.raises(TrainError, match="needs devices"):
+        Scheme("mean-variance", (64, 10)).rule(None)
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "patience"])
+def test_wrong_options_are_refused(name):
+    with pytest.raises(TrainError, match=f"{name} is 0"):
+        TrainOptions(**{name: 0})
+
+
+def test_data_that_do_not_fit_are_refused(digits, wires):
+    data, _ = digits
+    small = TrainingData(Batch(data.train.x[:8], data.train.y[:8]), data.validation)
+    with pytest.raises(TrainError, match="batch_size 64 exceeds the 8"):
+        train(keys(0), Scheme("backprop", (64, 10)), None, small)
+    with pytest.raises(TrainError, match="64 inputs a sample, the network 196"):
+        train(keys(0), Scheme("backprop", (196, 10)), None, data)

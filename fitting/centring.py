@@ -8,7 +8,7 @@ A device's value is drawn as (Papaspiliopoulos, Roberts & Sköld, Statist. Sci. 
 which gives :math:`x \sim \mathrm{Normal}(\mu, s)` for every :math:`c`: 1 is the centred form, 0 the
 non-centred one. :math:`s_0` is a fixed reference. For a normal likelihood of precision :math:`I` the best choice
 is the share of the data in the device's posterior, :math:`c = I/(I + 1/s^2)`. It is taken for each device and
-parameter from the curvature of its own likelihood (`charz.fitting.modes`) and a rough estimate of the spread.
+parameter from the curvature of its own likelihood (`charz.fitting.modes`) and a cautious estimate of the spread.
 It changes how fast the sampler moves, never what it converges to.
 """
 
@@ -19,6 +19,9 @@ import numpy as np
 from charz.fitting.modes import Modes
 
 NUM_GRID = 61
+# The centred form has its funnel where the spread is small, so c is chosen for a spread this many standard
+# deviations (of its logarithm) below the estimate: where the spread is known it makes no difference.
+CAUTION = 1.0
 SMALLEST_SPREAD = 0.02  # of the prior's scale; below it the spread is as good as none
 
 
@@ -56,7 +59,8 @@ def guess_population(modes: Modes, sd_scale: np.ndarray) -> PopulationGuess:
     variance = np.diagonal(modes.covariance, axis1=1, axis2=2)
     columns = [_one_parameter(*column) for column in zip(modes.mode.T, variance.T, sd_scale, strict=True)]
     mean, sd, mean_sd, log_sd_sd = np.asarray(columns).T
-    centring = modes.information / (modes.information + 1 / sd**2)
+    small = sd * np.exp(-CAUTION * log_sd_sd)
+    centring = modes.information / (modes.information + 1 / small**2)
     return PopulationGuess(mean, sd, mean_sd, log_sd_sd, centring)
 
 

@@ -34,8 +34,8 @@ class Sampler:
         Adapt a dense mass matrix; worth it for a handful of correlated parameters.
     """
 
-    warmup: int = 1000
-    target_accept: float = 0.9
+    warmup: int = 500
+    target_accept: float = 0.95
     dense: bool = False
 
 

@@ -41,7 +41,7 @@ def fit(
     key: PRNGKeyArray,
     pool: str = "hierarchical",
     draws: int = 1000,
-    warmup: int = 1000,
+    warmup: int = 500,
     chains: int = 4,
     progress: bool | Callable[[int], None] = False,
     priors: Mapping[str, Prior] | None = None,

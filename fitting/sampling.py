@@ -40,9 +40,9 @@ class Plan:
     """
 
     draws: int = 1000
-    warmup: int = 1000
+    warmup: int = 500
     chains: int = 4
-    target_accept: float = 0.9
+    target_accept: float = 0.95
     second_attempt: bool = True
 
 

@@ -27,7 +27,7 @@ def fit(
         typer.Option(help="hierarchical, complete or none; by default hierarchical from 3 devices on."),
     ] = None,
     draws: Annotated[int, typer.Option(help="Draws of each chain, a multiple of 100.")] = 1000,
-    warmup: Annotated[int, typer.Option(help="Adaptation steps of each chain, a multiple of 100.")] = 1000,
+    warmup: Annotated[int, typer.Option(help="Adaptation steps of each chain, a multiple of 100.")] = 500,
     chains: Annotated[int, typer.Option(help="Number of chains, at least 2.")] = 4,
     seed: Annotated[int, typer.Option(help="Fixes every number of the result.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,

@@ -1,0 +1,186 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+from numpyro.infer.util import log_density
+from scipy import stats
+
+from charz.devices import LogisticSwitching
+from charz.errors import FitError
+from charz.fitting.centring import guess_population
+from charz.fitting.convergence import assess
+from charz.fitting.models import MODELS, find_model
+from charz.fitting.modes import Modes, find_modes
+from charz.fitting.observations import switching_counts
+from charz.fitting.population import centre, joint_model, uncentre
+from charz.fitting.predictive import prior_draws
+from charz.fitting.priors import Prior, default_priors, distribution, families_of
+from charz.fitting.pulse import (
+    generator_from,
+    log_binomial_coefficient,
+    log_likelihood_kernel,
+    replicate_counts,
+)
+from charz.fitting.run import seed_of
+from charz.fitting.sampling import prepare
+
+
+def law(location=0.0, width=1.0, floor=0.0, ceiling=1.0):
+    return LogisticSwitching(*(jnp.asarray(v, dtype=float) for v in (location, width, floor, ceiling)))
+
+
+def test_likelihood_is_binomial():
+    with jax.enable_x64(True):
+        device = law(1.0, 0.3, 0.02)
+        drive, trials = jnp.linspace(0.0, 2.0, 9), jnp.full(9, 40.0)
+        switched = jnp.arange(9.0) * 5
+        ours = log_likelihood_kernel(device, drive, trials, switched) + log_binomial_coefficient(
+            trials, switched
+        )
+        expected = stats.binom.logpmf(np.asarray(switched), 40, np.asarray(device.probability(drive)))
+    np.testing.assert_allclose(ours, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("drive", [-1e4, -800.0, -50.0, 0.0, 50.0, 800.0, 1e4])
+@pytest.mark.parametrize("switched", [0.0, 3.0, 10.0])
+def test_likelihood_and_gradient_are_finite_on_the_plateaus(drive, switched):
+    def value(location):
+        return log_likelihood_kernel(
+            law(location), jnp.asarray(drive), jnp.asarray(10.0), jnp.asarray(switched)
+        )
+
+    with jax.enable_x64(True):
+        assert np.isfinite(value(0.0))
+        assert np.isfinite(jax.grad(value)(0.0))
+
+
+def test_padding_has_no_influence(make_dataset):
+    padded = make_dataset(
+        [[0.0, 1.0, 2.0, np.nan], [0.5, 1.5, 2.5, 3.5]], [[9, 9, 9, 0], [9] * 4], [[0, 4, 9, 0], [0, 3, 8, 9]]
+    )
+    counts = switching_counts(padded)
+    assert np.isfinite(counts.amplitude).all()
+    assert counts.measured.sum() == 7
+    assert (counts.centre, counts.span) == (1.75, 3.5)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_centring_is_undone_and_gives_the_population(weight):
+    generator = np.random.default_rng(0)
+    u = generator.normal(weight * 2.0, 0.7 * (0.4 / 0.7) ** weight, 20_000)
+    x = centre(u, 2.0, 0.4, weight, 0.7)
+    assert stats.kstest(x, "norm", (2.0, 0.4)).pvalue > 1e-3
+    np.testing.assert_allclose(uncentre(x, 2.0, 0.4, weight, 0.7), u, rtol=1e-10)
+
+
+def test_centring_follows_information():
+    mode = np.random.default_rng(0).normal(1.0, 0.5, (40, 1))
+    variance = np.where(np.arange(40) < 20, 1e-4, 25.0)[:, None, None]
+    guess = guess_population(Modes(mode, variance, 1 / variance[:, 0]), np.array([1.0]))
+    assert guess.centring[:20].min() > 0.95
+    assert guess.centring[20:].max() < 0.05
+    assert 0.3 < guess.sd[0] < 0.8
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_modes_are_maxima(name, simulate):
+    counts = switching_counts(simulate(0, num_devices=5)[0])
+    model = find_model(name)
+    priors = default_priors(model, counts, "none")
+    with jax.enable_x64(True):
+        modes = find_modes(model, priors, counts.amplitude, counts.num_trials, counts.num_switched)
+        data = prepare(model, counts, "none", priors).data
+        function = joint_model(model, "none", families_of(priors))
+
+        def log_posterior(flat):
+            sites = {p.linked_name: flat[:, i] for i, p in enumerate(model.free)}
+            return log_density(function, (data,), {}, sites)[0]
+
+        gradient = jax.grad(log_posterior)(jnp.asarray(modes.mode))
+    scale = np.sqrt(np.diagonal(modes.covariance, axis1=1, axis2=2))
+    assert np.abs(gradient * scale).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("prior", "reference"),
+    [
+        (Prior("normal", (1.0, 2.0)), stats.norm(1.0, 2.0)),
+        (Prior("half-normal", (0.5,)), stats.halfnorm(scale=0.5)),
+    ],
+)
+def test_priors_draw_from_their_family(prior, reference):
+    drawn = prior.draw(np.random.default_rng(0), (5000,))
+    assert stats.kstest(drawn, reference.cdf).pvalue > 1e-3
+
+
+def test_logit_beta_is_beta_on_the_natural_scale():
+    prior = Prior("logit-beta", (1.0, 20.0))
+    drawn = prior.draw(np.random.default_rng(0), (5000,))
+    assert stats.kstest(1 / (1 + np.exp(-drawn)), stats.beta(1, 20).cdf).pvalue > 1e-3
+    with jax.enable_x64(True):
+        x = jnp.linspace(-9.0, 1.0, 7)
+        log_prob = distribution("logit-beta", (1.0, 20.0)).log_prob(x)
+    value, slope, precision = prior.expand(np.asarray(x))
+    np.testing.assert_allclose(value - value[0], log_prob - log_prob[0], rtol=1e-9)
+    step = 1e-4
+    up, down = prior.expand(np.asarray(x) + step), prior.expand(np.asarray(x) - step)
+    np.testing.assert_allclose((up[0] - down[0]) / (2 * step), slope, rtol=1e-5)
+    np.testing.assert_allclose(-(up[1] - down[1]) / (2 * step), precision, rtol=1e-5)
+
+
+@pytest.mark.parametrize("pool", ["hierarchical", "complete", "none"])
+@pytest.mark.parametrize("name", MODELS)
+def test_prior_devices_are_possible(name, pool, simulate):
+    counts = switching_counts(simulate(0, num_devices=4)[0])
+    model = find_model(name)
+    priors = default_priors(model, counts, pool)
+    draws = prior_draws(np.random.default_rng(0), model, priors, pool, 300, 4)
+    floor, ceiling = draws.get("floor", 0.0), draws.get("ceiling", 1.0)
+    assert np.all(draws["width"] > 0)
+    assert np.all(floor >= 0)
+    assert np.all(ceiling <= 1)
+    assert np.all(floor < ceiling)
+    assert np.shape(draws["location"]) == ((300,) if pool == "complete" else (300, 4))
+
+
+def test_replicates_follow_the_law():
+    probability = np.full((4000, 1, 2), [0.0, 0.3])
+    counts = replicate_counts(np.random.default_rng(0), probability, np.array([[10, 20]]))
+    assert counts[..., 0].max() == 0
+    assert abs(counts[..., 1].mean() - 6.0) < 5 * np.sqrt(20 * 0.3 * 0.7 / 4000)
+
+
+def test_keys_give_generators_and_seeds():
+    new, old = jax.random.key(7), jax.random.PRNGKey(7)
+    assert generator_from(new).integers(1 << 30) == generator_from(old).integers(1 << 30)
+    assert generator_from(new).integers(1 << 30) != generator_from(jax.random.key(8)).integers(1 << 30)
+    assert seed_of(new) == seed_of(old) == 7
+
+
+@pytest.mark.parametrize(
+    ("shift", "step", "diverging", "converged"),
+    [(0.0, 1.0, 0, True), (3.0, 1.0, 0, False), (0.0, 1.0, 1, False), (0.0, 0.0, 0, False)],
+)
+def test_gate(shift, step, diverging, converged):
+    draws = step * np.random.default_rng(0).standard_normal((4, 500)) + shift * np.arange(4)[:, None] * step
+    divergent = np.zeros((4, 500), bool)
+    divergent[0, :diverging] = True
+    posterior = xr.Dataset({"x": (("chain", "draw"), draws)})
+    result = assess(posterior, divergent)
+    assert result.converged is converged
+    assert ("NOT CONVERGED" in result.statement()) is not converged
+
+
+def test_gate_reports_short_chains():
+    noise = np.random.default_rng(0).standard_normal((4, 500))
+    walk = np.cumsum(noise, axis=1)
+    posterior = xr.Dataset({"steady": (("chain", "draw"), noise), "slow": (("chain", "draw"), walk)})
+    result = assess(posterior, np.zeros((4, 500), bool))
+    assert result.worst == "slow"
+    assert result.min_ess_bulk < 400
+
+
+def test_unknown_model():
+    with pytest.raises(FitError, match="choose one of logistic, logistic-asymptotes, logistic-plain"):
+        find_model("weibull")

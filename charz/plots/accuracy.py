@@ -23,6 +23,17 @@ def plot_accuracy(predictions: Mapping[str, xr.Dataset], path: Path | str, title
     title : str
         What was trained on what.
     """
+    figure = accuracy_figure(predictions, title)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png", metadata={"Software": None})
+
+
+def accuracy_figure(
+    predictions: Mapping[str, xr.Dataset],
+    title: str = "",
+    xlabel: str = "measurements per synapse, N",
+) -> Figure:
+    """Build the figure of `plot_accuracy` without writing it; `xlabel` says what the keys are."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -44,10 +55,9 @@ def plot_accuracy(predictions: Mapping[str, xr.Dataset], path: Path | str, title
         )
     axes.set_xticks(range(len(predictions)), list(predictions))
     axes.set_xlim(-0.5, len(predictions) - 0.5)
-    axes.set_xlabel("measurements per synapse, N")
+    axes.set_xlabel(xlabel)
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(title, fontsize=10)
     axes.legend(fontsize=8, loc="lower right")
     axes.grid(alpha=0.3)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png", metadata={"Software": None})
+    return figure

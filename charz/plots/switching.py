@@ -1,4 +1,4 @@
-"""Switching curves: measured fractions with binomial intervals, and the posterior band of the curve."""
+"""Switching curves: counted fractions with binomial intervals, and the posterior band of the curve."""
 
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def _draw_measured(axes: Axes, curves: xr.Dataset, index: int) -> None:
         color="0.25",
         markersize=3,
         linewidth=0.8,
-        label="measured, 90 % binomial interval",
+        label="fraction counted, 90 % binomial interval",
     )
 
 
@@ -137,7 +137,7 @@ def _draw_population(axes: Axes, curves: xr.Dataset) -> None:
         ".",
         color="0.4",
         markersize=2,
-        label="measured fractions of all devices",
+        label="fractions counted, all devices",
     )
     axes.set_title("population: a device nobody has measured", fontsize=9)
     axes.legend(fontsize=7, loc="upper left")

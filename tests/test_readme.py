@@ -1,0 +1,75 @@
+"""README.md is kept honest: its commands exist, its example runs."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from charz.cli.app import COMMANDS, app
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/"
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+LINES = [line for block in blocks("bash") for line in block.splitlines()]
+CHARZ_LINES = [line for line in LINES if line.startswith("charz ")]
+
+
+@pytest.mark.parametrize("program", ["charz demo", "pytest"])
+def test_command_that_installs_and_runs_stands_alone_on_its_line(program):
+    assert LINES.count(INSTALL + program) == 1
+
+
+def test_a_line_for_every_command_but_demo():
+    assert {shlex.split(line)[1] for line in CHARZ_LINES} == set(COMMANDS) - {"demo"}
+
+
+@pytest.mark.parametrize("line", CHARZ_LINES)
+def test_command_line_parses(line):
+    name, *arguments = shlex.split(line)[1:]
+    command = typer.main.get_command(app).commands[name]
+    # Parses names, types and counts of options and runs nothing; what is wrong is raised.
+    command.make_context(name, arguments)
+
+
+def test_unknown_option_would_be_noticed():
+    command = typer.main.get_command(app).commands["fit"]
+    with pytest.raises(typer.TyperException, match="--no-such-option"):
+        command.make_context("fit", ["data.nc", "-o", "posterior.nc", "--no-such-option"])
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_linked_file_exists(link):
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:charz|fitting|learning)/[\w/.]+)`", README))))
+def test_named_source_exists(path):
+    assert (ROOT / path).exists()
+
+
+def test_example_runs(tmp_path):
+    (example,) = blocks("python")
+    script = tmp_path / "example.py"
+    script.write_text(example, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script.name],
+        cwd=tmp_path,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "converged: largest R-hat" in done.stdout
+    assert "variance_parameters" in done.stdout

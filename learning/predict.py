@@ -206,7 +206,8 @@ def _flatten_arrays(law: AbstractSwitchingLaw) -> AbstractSwitchingLaw:
 def _dataset(accuracy: Float[np.ndarray, "draw array seed repeat"], mode: Mode) -> xr.Dataset:
     dims = ("draw", "array", "seed", "repeat")
     tail = (1 - INTERVAL_PROBABILITY) / 2
-    low, high = np.quantile(accuracy, [tail, 1 - tail])
+    # Rank p(n + 1): between these order statistics a further reading of the same kind falls with probability 0.9.
+    low, high = np.quantile(accuracy, [tail, 1 - tail], method="weibull")
     split = split_variance(accuracy.astype(float), shared_seeds=mode == "transfer")
     variable = xr.DataArray(
         accuracy, dims=dims, attrs={"units": "1", "long_name": "accuracy on the test data (fraction)"}

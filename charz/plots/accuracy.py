@@ -58,6 +58,7 @@ def accuracy_figure(
     axes.set_xlabel(xlabel)
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(title, fontsize=10)
-    axes.legend(fontsize=8, loc="lower right")
+    # Below the axes: wherever the accuracies lie, it covers none of them.
+    figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     axes.grid(alpha=0.3)
     return figure

@@ -108,7 +108,7 @@ def _draw_device(axes: Axes, curves: xr.Dataset, index: int) -> None:
     _draw_measured(axes, curves, index)
     axes.set_title(f"device {curves['device'].to_numpy()[index]}", fontsize=9)
     if index == 0:
-        axes.legend(fontsize=7, loc="upper left")
+        axes.legend(fontsize=7, loc="lower right")
 
 
 def _draw_all_devices(axes: Axes, curves: xr.Dataset) -> None:

@@ -1,10 +1,10 @@
 """Every notebook runs from top to bottom, shortened by CHARZ_NOTEBOOK_QUICK=1, and is committed with its output."""
 
-import warnings
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
@@ -25,15 +25,10 @@ def test_there_are_notebooks():
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebook_runs(name, tmp_path, monkeypatch):
     monkeypatch.setenv("CHARZ_NOTEBOOK_QUICK", "1")
-    with warnings.catch_warnings():
-        # Jupyter's own: on Windows and in old releases it warns of its event loop and of its folders.
-        warnings.simplefilter("default")
-        from nbclient import NotebookClient
-
-        client = NotebookClient(
-            read(name), timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-        )
-        client.execute()
+    client = NotebookClient(
+        read(name), timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute()
     errors = [
         output.text
         for cell in code_cells(client.nb)

@@ -1,8 +1,6 @@
 """Accuracy of networks on devices nobody has measured, with the uncertainty of the device model."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -14,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from charz.devices import AbstractSwitchingLaw, DomainWallSynapses
 from charz.errors import TrainError
+from charz.learning.chunks import CHUNK_SIZE, in_chunks
 from charz.learning.rule import Batch
 from charz.learning.schemes import Scheme
 from charz.learning.train import TrainingData, TrainOptions, evaluate, train
@@ -22,7 +21,6 @@ from charz.learning.variance import SOURCES, split_variance
 Mode = Literal["in-situ", "transfer"]
 MODES: tuple[Mode, ...] = ("in-situ", "transfer")
 INTERVAL_PROBABILITY = 0.9
-CHUNK_SIZE = 32
 
 SampleDevices = Callable[[PRNGKeyArray, int, tuple[int, ...]], AbstractSwitchingLaw]
 
@@ -128,7 +126,7 @@ def _in_situ(
         trained = train(_keys(key_train, runs), scheme, hardware, data, options)
         return evaluate(_keys(key_read, runs), scheme, hardware, trained.state, test, design.repeats)
 
-    accuracy = _in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
+    accuracy = in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
     return accuracy.reshape(design.draws, design.arrays, design.seeds, design.repeats)
 
 
@@ -159,35 +157,8 @@ def _transfer(
         programmed = jax.tree.map(lambda leaf: leaf[rows % design.seeds], trained.state)
         return evaluate(_keys(key_read, index[rows]), scheme, hardware, programmed, test, design.repeats)
 
-    accuracy = _in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
+    accuracy = in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
     return accuracy.reshape(design.draws, design.arrays, design.seeds, design.repeats)
-
-
-def _in_chunks(
-    one_chunk: Callable[[Array], Array],
-    total: int,
-    chunk_size: int,
-    on_progress: Callable[[int, int], None] | None,
-) -> np.ndarray:
-    """Run equal chunks (the last one padded, so that one program serves all), as many at a time as CPUs.
-
-    XLA runs a small network's loop on one core; chunks on threads use the others. Each chunk's result depends
-    on its rows only, so the order of completion does not matter.
-    """
-    chunk_size = min(chunk_size, total)
-
-    def padded(rows: np.ndarray) -> Array:
-        return jnp.asarray(np.resize(rows, chunk_size))
-
-    chunks = [np.arange(start, min(start + chunk_size, total)) for start in range(0, total, chunk_size)]
-    results = []
-    with ThreadPoolExecutor(min(len(chunks), os.cpu_count() or 1)) as pool:
-        finished = pool.map(lambda rows: np.asarray(one_chunk(padded(rows))), chunks)
-        for rows, result in zip(chunks, finished, strict=True):
-            results.append(result[: rows.size])
-            if on_progress is not None:
-                on_progress(int(rows[-1]) + 1, total)
-    return np.concatenate(results)
 
 
 def _keys(key: PRNGKeyArray, indices: Array) -> PRNGKeyArray:

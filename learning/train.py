@@ -136,6 +136,13 @@ def train(
         _listeners.pop(ticket, None)
 
 
+def compile_train(
+    keys: PRNGKeyArray, scheme: Scheme, hardware: PyTree, data: TrainingData, options: TrainOptions
+) -> jax.stages.Compiled:
+    """Compile `train` for these arguments without running it, to ask what it needs (``memory_analysis``)."""
+    return _train.lower(scheme, options, False, keys, hardware, data, 0).compile()
+
+
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _train(
     scheme: Scheme,

@@ -19,9 +19,9 @@ import numpy as np
 from charz.fitting.modes import Modes
 
 NUM_GRID = 61
-# The centred form has its funnel where the spread is small, so c is chosen for a spread this many standard
-# deviations (of its logarithm) below the estimate: where the spread is known it makes no difference.
-CAUTION = 1.0
+# The centred form has its funnel where the spread is small, so c is chosen for this quantile of the spread's rough
+# posterior: where the spread is well known it makes no difference.
+CAUTIOUS_QUANTILE = 0.02
 SMALLEST_SPREAD = 0.02  # of the prior's scale; below it the spread is as good as none
 
 
@@ -58,16 +58,15 @@ def guess_population(modes: Modes, sd_scale: np.ndarray) -> PopulationGuess:
     """
     variance = np.diagonal(modes.covariance, axis1=1, axis2=2)
     columns = [_one_parameter(*column) for column in zip(modes.mode.T, variance.T, sd_scale, strict=True)]
-    mean, sd, mean_sd, log_sd_sd = np.asarray(columns).T
-    small = sd * np.exp(-CAUTION * log_sd_sd)
+    mean, sd, mean_sd, log_sd_sd, small = np.asarray(columns).T
     centring = modes.information / (modes.information + 1 / small**2)
     return PopulationGuess(mean, sd, mean_sd, log_sd_sd, centring)
 
 
 def _one_parameter(
     estimate: np.ndarray, variance: np.ndarray, scale: float
-) -> tuple[float, float, float, float]:
-    """Random-effects estimate: the posterior of the spread on a grid, the centre averaged over it."""
+) -> tuple[float, float, float, float, float]:
+    """Random-effects estimate: centre, spread, their errors, and a cautiously small spread."""
     sd = scale * np.geomspace(SMALLEST_SPREAD, 4.0, NUM_GRID)
     weight = 1 / (variance + sd[:, None] ** 2)
     total = weight.sum(1)
@@ -79,4 +78,5 @@ def _one_parameter(
     share /= share.sum()
     log_sd = share @ np.log(sd)
     spread = np.sqrt(share @ (np.log(sd) - log_sd) ** 2)
-    return share @ mean, np.exp(log_sd), share @ (1 / np.sqrt(total)), spread
+    small = np.interp(CAUTIOUS_QUANTILE, np.cumsum(share), sd)
+    return share @ mean, np.exp(log_sd), share @ (1 / np.sqrt(total)), spread, small

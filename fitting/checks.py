@@ -96,12 +96,12 @@ def _devices(situation: Situation) -> np.ndarray:
 
 
 DISCREPANCIES: dict[str, tuple[str, Callable[[Situation], np.ndarray]]] = {
-    "dispersion": ("chi-square of all settings: counts scatter more or less than binomial", _dispersion),
-    "largest residual": ("the one setting that fits worst", _largest),
-    "neighbours": ("residuals of neighbouring amplitudes agree: the curve has another shape", _neighbours),
-    "low plateau": ("switched trials in the lowest quarter of the sweep", _low),
-    "high plateau": ("trials without switching in the highest quarter of the sweep", _high),
-    "devices": ("devices differ more or less than the model allows", _devices),
+    "dispersion": ("scatter of all counts (chi-square)", _dispersion),
+    "largest residual": ("the setting that fits worst", _largest),
+    "neighbours": ("shape: residuals that run together", _neighbours),
+    "low plateau": ("switched in the lowest quarter", _low),
+    "high plateau": ("not switched in the highest quarter", _high),
+    "devices": ("differences between devices", _devices),
 }
 
 

@@ -69,4 +69,7 @@ def assess(posterior: xr.Dataset, diverging: np.ndarray) -> Convergence:
 
 def diagnostics(posterior: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
     """R-hat and bulk effective sample size of every parameter, without the chain and draw dimensions."""
-    return arviz_stats.rhat(posterior), arviz_stats.ess(posterior, method="bulk")
+    with np.errstate(
+        invalid="ignore", divide="ignore"
+    ):  # a chain that never moved: NaN, which `assess` judges
+        return arviz_stats.rhat(posterior), arviz_stats.ess(posterior, method="bulk")

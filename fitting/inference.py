@@ -139,6 +139,12 @@ class Program:
         visited = {name: np.concatenate([part[name] for part in parts]).swapaxes(0, 1) for name in KEPT}
         return state, visited
 
+    @staticmethod
+    def with_smaller_steps(state: HMCState, factor: float) -> HMCState:
+        """Shrink the adapted step size, so that later steps follow the curvature where transitions diverged."""
+        adapted = state.adapt_state
+        return state._replace(adapt_state=adapted._replace(step_size=factor * adapted.step_size))
+
     def values(self, positions: np.ndarray, data: ModelData) -> dict[str, np.ndarray]:
         """Sites and law parameters on their natural ranges, (chain, draw, ...), from raveled positions."""
         return jax.tree.map(np.asarray, self._values(positions, data))

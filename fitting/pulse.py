@@ -18,12 +18,12 @@ from charz.devices import AbstractSwitchingLaw
 def safe_probability(law: AbstractSwitchingLaw, amplitude: Float[Array, "..."]) -> Float[Array, "..."]:
     """Switching probability kept from exactly 0 and exactly 1, where the logarithm has no finite gradient.
 
-    A curve without a floor underflows to 0 about 700 widths below its location; the bound is the smallest
-    normal number there, and one unit in the last place at 1.
+    A curve without a floor underflows to 0 about 700 widths below its location. The lower bound, about 1e-277 in
+    double precision, leaves room for the trials divided by it; the upper one is the largest number below 1.
     """
     probability = law.probability(amplitude)
     kind = jnp.finfo(probability.dtype)
-    return jnp.clip(probability, kind.tiny, 1 - kind.epsneg)
+    return jnp.clip(probability, kind.tiny / kind.eps**2, 1 - kind.epsneg)
 
 
 def log_likelihood_kernel(

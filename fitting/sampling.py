@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Array
+from numpyro.infer.hmc import HMCState
 
 from charz.fitting.centring import PopulationGuess, guess_population
 from charz.fitting.convergence import Convergence, assess
@@ -21,7 +22,9 @@ from charz.fitting.priors import Prior, constants_of, families_of
 from charz.fitting.pulse import generator_from
 from charz.fitting.starts import coordinate_scales, start_values
 
-CAREFUL_ACCEPT = 0.99
+CAREFUL_STEP = 0.4
+MAX_CUTS = 2
+MAX_EXTENSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ class Plan:
     target_accept : float
         Mean acceptance that the step size aims at.
     second_attempt : bool
-        Where the first attempt falls short: as many draws again if only the effective sample size or R-hat
-        misses its limit; new chains with a target acceptance of 0.99 if transitions diverged.
+        Where the first attempt falls short: if transitions diverged, sample anew with the step size cut to 40 %, twice
+        at most;
+        if the effective sample size or R-hat misses its limit, extend the chains, up to fourfold.
     """
 
     draws: int = 1000
@@ -120,33 +124,37 @@ def sample(key: Array, prepared: Prepared, plan: Plan, tick: Callable[[int], Non
     tick : callable, optional
         Called with a number of finished steps, for a progress bar.
     """
-    key_first, key_second = jax.random.split(key)
-    sampler = Sampler(plan.warmup, plan.target_accept, dense=prepared.pool == "complete")
-    raw, program, state = _run(key_first, prepared, sampler, plan, tick)
+    data = prepared.data
+    program, state = _warmed(key, prepared, plan, tick)
+    state, raw = program.advance(state, plan.draws, data, tick)
     values, convergence = _judge(program, raw, prepared)
     remarks: list[str] = []
-    if plan.second_attempt and not convergence.converged:
-        if convergence.divergences:
-            careful = Sampler(plan.warmup, CAREFUL_ACCEPT, sampler.dense)
-            raw, program, state = _run(key_second, prepared, careful, plan, tick)
-            remarks.append(
-                f"{convergence.divergences} transitions diverged at target acceptance {plan.target_accept:g}:"
-                f" sampled anew at {CAREFUL_ACCEPT:g}"
-            )
-            values, convergence = _judge(program, raw, prepared)
-        if not convergence.mixed:
-            _, more = program.advance(state, plan.draws, prepared.data, tick)
-            raw = {name: np.concatenate([raw[name], more[name]], axis=1) for name in raw}
-            remarks.append(f"chains extended from {plan.draws} to {2 * plan.draws} draws each")
-            values, convergence = _judge(program, raw, prepared)
+    cuts = 0
+    while plan.second_attempt and convergence.divergences and cuts < MAX_CUTS:
+        cuts += 1
+        remarks.append(
+            f"{convergence.divergences} transitions diverged: sampled anew with {CAREFUL_STEP**cuts:.0%} of the step"
+        )
+        state = program.with_smaller_steps(state, CAREFUL_STEP)
+        state, raw = program.advance(state, plan.draws, data, tick)
+        values, convergence = _judge(program, raw, prepared)
+    extensions = 0
+    while plan.second_attempt and not convergence.mixed and extensions < MAX_EXTENSIONS:
+        extensions += 1
+        state, more = program.advance(state, plan.draws, data, tick)
+        raw = {name: np.concatenate([raw[name], more[name]], axis=1) for name in raw}
+        values, convergence = _judge(program, raw, prepared)
+    if extensions:
+        remarks.append(f"chains extended from {plan.draws} to {(1 + extensions) * plan.draws} draws each")
     stats = {name: raw[name] for name in ("diverging", "num_steps", "accept_prob", "energy")}
     centring = {name: np.asarray(c) for name, c in prepared.data.get("centring", {}).items()}
     return Draws(values, stats, convergence, tuple(remarks), centring)
 
 
-def _run(
-    key: Array, prepared: Prepared, sampler: Sampler, plan: Plan, tick: Callable[[int], None] | None
-) -> tuple[dict[str, Any], Program, Any]:
+def _warmed(
+    key: Array, prepared: Prepared, plan: Plan, tick: Callable[[int], None] | None
+) -> tuple[Program, HMCState]:
+    """Compile, or find compiled, and adapt."""
     key_start, key_chains = jax.random.split(key)
     starts = start_values(
         generator_from(key_start),
@@ -156,12 +164,12 @@ def _run(
         prepared.modes,
         prepared.guess,
     )
+    sampler = Sampler(plan.warmup, plan.target_accept, dense=prepared.pool == "complete")
     model_function = joint_model(prepared.model, prepared.pool, prepared.families)
     program = compiled(model_function, sampler, {name: value[0] for name, value in starts.items()})
     state = program.start(key_chains, starts, prepared.data)
     state, _ = program.advance(state, plan.warmup, prepared.data, tick)
-    state, visited = program.advance(state, plan.draws, prepared.data, tick)
-    return visited, program, state
+    return program, state
 
 
 def _judge(

@@ -87,7 +87,7 @@ def fit_result(posterior: "Posterior", output: Path) -> dict[str, Any]:
 def _say_result(report: Report, posterior: "Posterior", output: Path) -> None:
     summary, units = posterior.summary(), posterior.units()
     interval = posterior.tree.attrs["interval"]
-    header = ("parameter", "unit", *_COLUMNS)
+    header = ("parameter (unit)", *_COLUMNS)
     if summary["population"]:
         rows = [_row(name, units, numbers) for name, numbers in summary["population"].items()]
         report.table(f"Population ({interval} interval)", header, rows)
@@ -113,4 +113,4 @@ def _say_result(report: Report, posterior: "Posterior", output: Path) -> None:
 
 def _row(name: str, units: dict[str, str], numbers: dict[str, float], unit_of: str | None = None) -> tuple:
     unit = units[unit_of or name]
-    return (name, "" if unit == "1" else unit, *(numbers[column] for column in _COLUMNS))
+    return (name if unit == "1" else f"{name} ({unit})", *(numbers[column] for column in _COLUMNS))

@@ -99,7 +99,7 @@ def test_modes_are_maxima(name, simulate):
 
         gradient = jax.grad(log_posterior)(jnp.asarray(modes.mode))
     scale = np.sqrt(np.diagonal(modes.covariance, axis1=1, axis2=2))
-    assert np.abs(gradient * scale).max() < 1e-3
+    assert np.abs(np.asarray(gradient) * scale).max() < 1e-3
 
 
 @pytest.mark.parametrize(

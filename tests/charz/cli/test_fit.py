@@ -163,4 +163,4 @@ def test_posterior_is_not_data_and_data_no_posterior(pooled, folder):
     data, posterior, _ = pooled
     assert isinstance(run("check", data).exception, CharzError)
     assert isinstance(run("fit", posterior, "-o", folder / "x.nc").exception, CharzError)
-    assert load(data).sizes["device"] == 1
+    assert load(data).sizes["device"] == 8

@@ -64,7 +64,7 @@ def assess(posterior: xr.Dataset, diverging: np.ndarray) -> Convergence:
     worst_rhat = max(float(np.nan_to_num(rhat[name], nan=np.inf).max()) for name in rhat)
     smallest = {name: float(np.nan_to_num(ess[name], nan=0.0).min()) for name in ess}
     worst = min(smallest, key=lambda name: smallest[name])
-    return Convergence(worst_rhat, smallest[worst], int(np.sum(diverging)), worst)
+    return Convergence(worst_rhat, smallest[worst], int(np.sum(diverging)), str(worst))
 
 
 def diagnostics(posterior: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:

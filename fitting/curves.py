@@ -1,5 +1,7 @@
 """Switching curves with their posterior bands, as plain arrays for tables and plots."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,7 +41,7 @@ def switching_curves(posterior: Posterior, key: PRNGKeyArray | None = None) -> x
         for name, values in draws.items()
     }
     quantiles = list(QUANTILES)
-    variables = {
+    variables: dict[str, Any] = {
         "device_probability": (
             ("quantile", "device", "point"),
             _quantiles(posterior.switching_model.law(few), drive),

@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from charz.devices import AbstractSwitchingLaw
 from charz.fitting.models import SwitchingModel
 from charz.fitting.priors import Prior
 from charz.fitting.pulse import log_likelihood_kernel, safe_probability
@@ -87,7 +88,7 @@ def _expansion(model: SwitchingModel) -> Callable[..., tuple[Array, Array, Array
     names = [p.linked_name for p in model.free]
 
     def one(eta: Array, amplitude: Array, trials: Array, switched: Array) -> tuple[Array, Array, Array]:
-        def law_of(eta: Array) -> object:
+        def law_of(eta: Array) -> AbstractSwitchingLaw:
             return model.law_from_linked(dict(zip(names, eta, strict=True)))
 
         def probability(eta: Array) -> Array:

@@ -19,6 +19,8 @@ POOLS = ("hierarchical", "complete", "none")
 # What the compiled program receives: amplitude, num_trials, num_switched (unit, setting); priors by name;
 # centring (unit,) and reference_sd () by linked name.
 ModelData = Mapping[str, Any]
+# The two maps below are plain arithmetic: traced in the model, NumPy at the start points.
+Value = Any
 
 
 @lru_cache(maxsize=64)
@@ -73,12 +75,12 @@ def joint_model(
     return model_function
 
 
-def centre(u: Array, mean: Array, sd: Array, weight: Array, reference: Array) -> Array:
+def centre(u: Value, mean: Value, sd: Value, weight: Value, reference: Value) -> Value:
     """Device value x from the partially centred u (`charz.fitting.centring`)."""
     return mean + (sd / reference) ** (1 - weight) * (u - weight * mean)
 
 
-def uncentre(x: Array, mean: Array, sd: Array, weight: Array, reference: Array) -> Array:
+def uncentre(x: Value, mean: Value, sd: Value, weight: Value, reference: Value) -> Value:
     """Inverse of `centre`: the coordinate u of a device value x."""
     return weight * mean + (sd / reference) ** (weight - 1) * (x - mean)
 

@@ -212,7 +212,7 @@ class Posterior:
             if self.pool == "hierarchical":
                 centre = self._draws[f"{parameter.linked_name}_mean"]
             else:
-                centre = np.asarray(parameter.link.forward(self._draws[parameter.name]))
+                centre = np.asarray(parameter.link.forward(jnp.asarray(self._draws[parameter.name])))
             linked[parameter.linked_name] = jnp.asarray(centre.mean())
         return self.switching_model.law_from_linked(linked)
 

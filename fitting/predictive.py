@@ -79,7 +79,8 @@ def prior_draws(
         Populations (draw,) as ``{linked}_mean`` and ``{linked}_sd``; law parameters (draw, device), or (draw,)
         where the pooling is complete.
     """
-    populations, linked = {}, {}
+    populations: dict[str, np.ndarray] = {}
+    linked: dict[str, Array] = {}
     for parameter in model.free:
         name = parameter.linked_name
         if pool == "hierarchical":
@@ -87,10 +88,10 @@ def prior_draws(
             sd = priors[f"{name}_sd"].draw(generator, (num_draws,))
             noise = generator.standard_normal((num_draws, num_devices))
             populations |= {f"{name}_mean": mean, f"{name}_sd": sd}
-            linked[name] = mean[:, None] + sd[:, None] * noise
+            linked[name] = jnp.asarray(mean[:, None] + sd[:, None] * noise)
         else:
             shape = (num_draws, num_devices) if pool == "none" else (num_draws,)
-            linked[name] = priors[name].draw(generator, shape)
+            linked[name] = jnp.asarray(priors[name].draw(generator, shape))
     values = {name: np.asarray(value) for name, value in model.values_from_linked(linked).items()}
     return populations | values
 

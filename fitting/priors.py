@@ -98,9 +98,9 @@ class Prior:
         if self.family == "half-normal":
             return np.abs(generator.normal(0.0, self.constants[0], shape))
         if self.family == "normal":
-            return generator.normal(*self.constants, shape)
+            return generator.normal(self.constants[0], self.constants[1], shape)
         # Beta(1, 20) gives values down to 1e-300; ln x - ln(1 - x) is finite for all of them but 0 itself.
-        share = np.maximum(generator.beta(*self.constants, shape), np.finfo(float).tiny)
+        share = np.maximum(generator.beta(self.constants[0], self.constants[1], shape), np.finfo(float).tiny)
         return np.log(share) - np.log1p(-share)
 
     def describe(self) -> str:

@@ -33,7 +33,7 @@ def start_values(
     guess : PopulationGuess or None
         Needed by hierarchical fits only.
     """
-    if pool == "hierarchical":
+    if guess is not None:
         return _population(generator, names, num_chains, modes, guess)
     root = np.linalg.cholesky(modes.covariance)
     noise = generator.standard_normal((num_chains, *modes.mode.shape))
@@ -80,11 +80,11 @@ def coordinate_scales(
     location is known to a millivolt, and NUTS would spend most of the warmup in trees of a thousand steps.
     """
     variance = np.diagonal(modes.covariance, axis1=1, axis2=2)
-    if pool != "hierarchical":
+    if guess is None:
         pick = 0 if pool == "complete" else slice(None)
         centre = {name: modes.mode[pick, i] for i, name in enumerate(names)}
         return centre, {name: np.sqrt(variance[pick, i]) for i, name in enumerate(names)}
-    centre, scale = {}, {}
+    centre, scale = dict[str, np.ndarray](), dict[str, np.ndarray]()
     for i, name in enumerate(names):
         weight, precision = guess.centring[:, i], 1 / variance[:, i] + 1 / guess.sd[i] ** 2
         device = (modes.mode[:, i] / variance[:, i] + guess.mean[i] / guess.sd[i] ** 2) / precision

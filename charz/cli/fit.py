@@ -1,5 +1,6 @@
 """`charz fit`: from a dataset to the posterior of a device model."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,16 +49,26 @@ def fit(
     if pool is None:
         pool = default_pool(dataset.sizes.get("device", 1))
         report.say(f"pool: {pool} (chosen for {dataset.sizes.get('device', 1)} device(s))")
-    options = {"model": model, "pool": pool, "draws": draws, "warmup": warmup, "chains": chains}
     done = 0
-    with progress_bar("sampling") as advance:
+    with progress_bar("sampling") if not as_json else nullcontext() as advance:
 
         def tick(steps: int) -> None:
             nonlocal done
             done += steps
-            advance(done, max(done, draws + warmup))
+            if advance is not None:
+                advance(done, max(done, draws + warmup))
 
-        posterior = fit_dataset(dataset, progress=not as_json and tick, key=jax.random.key(seed), **options)
+        posterior = fit_dataset(
+            dataset,
+            model,
+            key=jax.random.key(seed),
+            pool=pool,
+            draws=draws,
+            warmup=warmup,
+            chains=chains,
+            progress=tick,
+        )
+    options = {"model": model, "pool": pool, "draws": draws, "warmup": warmup, "chains": chains}
     posterior.tree.attrs.update(provenance([data], seed, options))
     posterior.save(output)
     _say_result(report, posterior, output)

@@ -150,9 +150,21 @@ SCHEMES: dict[str, SchemeEntry] = {
 }
 
 
+def find_scheme(name: str) -> SchemeEntry:
+    """The row of the table for a scheme's name.
+
+    Raises
+    ------
+    TrainError
+        For an unknown name.
+    """
+    if name not in SCHEMES:
+        raise TrainError(f"scheme {name!r} is not known; choose one of {', '.join(SCHEMES)}")
+    return SCHEMES[name]
+
+
 def _check(scheme: Scheme) -> None:
-    if scheme.name not in SCHEMES:
-        raise TrainError(f"scheme {scheme.name!r} is not known; choose one of {', '.join(SCHEMES)}")
+    find_scheme(scheme.name)
     if len(scheme.sizes) < 2 or min(scheme.sizes) < 1:
         raise TrainError(f"sizes {scheme.sizes} must be at least inputs and outputs, each 1 or more neurons")
     if scheme.num_reads is not None and scheme.num_reads < 1:

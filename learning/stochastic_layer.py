@@ -86,8 +86,8 @@ def _count_sums(
     """Sum of exact counts over the inputs; the batch is drawn in two halves, one for each word of a block."""
     batch = x.shape[0]
     x = jnp.pad(x, ((0, batch % 2), (0, 0)))
-    halves = jnp.split(x[:, :, None] * probability, 2)
-    sums = [counts.sum(1) for counts in sample_count_pair(key, *halves, num_reads)]
+    first, second = jnp.split(x[:, :, None] * probability, 2)
+    sums = [counts.sum(1) for counts in sample_count_pair(key, first, second, num_reads)]
     return jnp.concatenate(sums)[:batch]
 
 

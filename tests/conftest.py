@@ -9,6 +9,17 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # JAX's strict promotion flags stay off for all: laws broadcast against arrays of any rank by contract, and
 # NumPyro and optax mix dtypes. A folder whose code can afford the strict flags turns them on for itself.
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile without optimization where only behaviour is tested.
+
+    The default suite compiles hundreds of small programs and runs each for a moment. Slow runs and benchmarks
+    are compiled as users run them.
+    """
+    if config.option.markexpr == "not slow" and not config.option.benchmark_enable:
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CHARZ_DATA", PROJECT_ROOT.parent / "shared" / "data"))
 MEASURED = Path(os.environ.get("CHARZ_MEASURED_DATA", PROJECT_ROOT.parent / "shared" / "measured"))

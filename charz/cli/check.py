@@ -73,9 +73,13 @@ def check(
         report.warn(posterior.warning)
     if left_out.num_high_k:
         report.warn(
-            f"{left_out.num_high_k} settings have Pareto k > 0.7: the leave-one-out sum is not reliable"
+            f"Pareto k > 0.7 at {left_out.num_high_k} of {left_out.num_settings} settings (largest"
+            f" {left_out.max_k:.2f}): their terms of the leave-one-out sum are uncertain by a few nats, so do not"
+            " rank models by differences of that size; the checks above do not depend on it"
         )
-    plot_switching(switching_curves(posterior), plot, title=f"{posterior.model}, {posterior_file.name}")
+    family = posterior.tree.attrs.get("device_family", "")
+    title = ", ".join(part for part in (family, posterior.model, posterior_file.name) if part)
+    plot_switching(switching_curves(posterior), plot, title=title)
     result = {
         "posterior": posterior_file.name,
         "model": posterior.model,

@@ -11,6 +11,7 @@ import typer
 
 from charz.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_NOT_TRUSTWORTHY, Report
 from charz.cli.predict import split_rows
+from charz.errors import CharzError
 
 NUM_READS = ("1", "64")
 DEFAULT_FOLDER = Path("charz-demo")
@@ -30,6 +31,8 @@ def demo(
     from charz.plots.accuracy import plot_accuracy
 
     report = Report(as_json)
+    if out.exists() and not out.is_dir():
+        raise CharzError(f"--out {out} is a file; give the name of a folder")
     out.mkdir(parents=True, exist_ok=True)
     table = out / "wires-simulated.csv"
     write_lab_csv(table, simulate_wires(jax.random.key(seed)))
@@ -42,7 +45,8 @@ def demo(
     steps: list[tuple[str, ...]] = [
         ("convert", str(table), "-o", str(data), "--experiment", "pulse_switching",
          "--column", "device=wire", "--column", "amplitude=control_w", "--column", "num_trials=num_trials",
-         "--column", "num_switched=num_passed", "--unit", "amplitude=arb"),
+         "--column", "num_switched=num_passed", "--unit", "amplitude=arb",
+         "--family", "domain-wall wire (simulated)"),
         ("fit", str(data), *fit_options, "-o", str(posterior)),
         ("check", str(posterior), "--plot", str(curves)),
         ("train", "--scheme", "mean-variance", "--device", str(posterior), "--data", "digits",
@@ -68,7 +72,7 @@ def demo(
     rows = []
     for reads, result in results.items():
         accuracy = result["accuracy"]
-        shares = [f"{share:.0f} %" for _, _, share in split_rows(result)]
+        shares = [share for _, _, share in split_rows(result)]
         rows.append(
             (reads, f"{accuracy['mean']:.3f}", f"{accuracy['q05']:.3f} to {accuracy['q95']:.3f}", *shares)
         )

@@ -34,14 +34,17 @@ class Report:
         from rich.text import Text
 
         rows = [tuple(row) for row in rows]
-        table = Table(title=title, title_justify="left", header_style="bold")
+        table = Table(header_style="bold")
         for index, column in enumerate(columns):
             numeric = any(isinstance(row[index], int | float) for row in rows)
             table.add_column(column, justify="right" if numeric else "left")
         for row in rows:
             # As Text: a name such as floor[wire-01] is not markup.
             table.add_row(*(Text(format_value(value)) for value in row))
-        _console(stderr=False).print(table)
+        console = _console(stderr=False)
+        # Printed by itself: as a title of the table it would wrap at the table's width.
+        console.print(Text(title, style="italic"), soft_wrap=True)
+        console.print(table)
 
     def say(self, text: str) -> None:
         """Print a line of plain text (standard error when JSON is wanted)."""

@@ -1,5 +1,6 @@
 """`charz predict`: the accuracy of a network on unmeasured devices, with its uncertainty and where it comes from."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,9 @@ from charz.cli.train import (
     Seed,
 )
 from charz.cli.training import build_scheme, load_data, load_devices, warn_of_devices
+
+# One member of a level cannot vary: its variance is contained in the level above.
+NOT_SEPARABLE = "not separable"
 
 
 def predict(
@@ -52,7 +56,9 @@ def predict(
     """Predict the accuracy of networks on devices nobody has measured, with a 90 % interval."""
     import jax
 
-    from charz import learning, store
+    from charz import store
+    from charz.errors import TrainError
+    from charz.learning import Design, TrainOptions, predict_accuracy
     from charz.learning.predict import summary
     from charz.provenance import provenance
 
@@ -61,12 +67,12 @@ def predict(
     batches, test, source = load_data(data, seed)
     chosen = build_scheme(scheme, batches, devices, hidden, num_reads, differential, learning_rate)
     if devices is None:
-        raise learning.TrainError(
+        raise TrainError(
             f"scheme {scheme!r} has no devices whose uncertainty could be propagated; use `charz train`"
         )
     warn_of_devices(report, devices)
     with progress_bar("networks") as advance:
-        prediction = learning.predict_accuracy(
+        prediction = predict_accuracy(
             jax.random.key(seed),
             chosen,
             devices.sample,
@@ -74,8 +80,8 @@ def predict(
             batches,
             test,
             mode=mode,  # type: ignore[arg-type]  # checked there, with a better message
-            design=learning.Design(draws, arrays, seeds, repeats),
-            options=learning.TrainOptions(epochs=epochs, patience=patience),
+            design=Design(draws, arrays, seeds, repeats),
+            options=TrainOptions(epochs=epochs, patience=patience),
             on_progress=advance,
         )
     settings = {
@@ -108,7 +114,7 @@ def predict(
         ],
     )
     report.table(
-        "standard deviation by source", ("source", "sd (points)", "share of variance (%)"), split_rows(result)
+        "standard deviation by source", ("source", "sd (points)", "share of variance"), split_rows(result)
     )
     report.say(f"prediction written to {output}")
     report.finish(
@@ -117,10 +123,17 @@ def predict(
     )
 
 
-def split_rows(result: dict[str, dict[str, float]]) -> list[tuple[str, float, float]]:
+def split_rows(result: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:
     """Rows of the variance table: source, standard deviation in points of accuracy, share in percent."""
     variance = result["variance"]
-    total = sum(value for value in variance.values() if value == value) or float("nan")
+    total = math.fsum(value for value in variance.values() if not math.isnan(value))
     return [
-        (name.replace("_", "-"), 100 * value**0.5, 100 * value / total) for name, value in variance.items()
+        (name.replace("_", "-"), NOT_SEPARABLE, "")
+        if math.isnan(value)
+        else (
+            name.replace("_", "-"),
+            f"{100 * value**0.5:.2f}",
+            f"{100 * value / total:.0f} %" if total else "",
+        )
+        for name, value in variance.items()
     ]

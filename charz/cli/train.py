@@ -57,21 +57,24 @@ def train(
     """Train one network on one array drawn from a fitted device population; report its test accuracy."""
     import jax
 
-    from charz import learning, store
+    from charz import store
+    from charz.errors import TrainError
+    from charz.learning import TrainOptions, evaluate
+    from charz.learning import train as train_network
 
     report = Report(as_json)
     devices = load_devices(device, scheme)
     batches, test, source = load_data(data, seed)
     chosen = build_scheme(scheme, batches, devices, hidden, num_reads, differential, learning_rate)
-    options = learning.TrainOptions(epochs=epochs, patience=patience)
+    options = TrainOptions(epochs=epochs, patience=patience)
     if repeats < 1:
-        raise learning.TrainError(f"--repeats is {repeats}; the test set must be read at least once")
+        raise TrainError(f"--repeats is {repeats}; the test set must be read at least once")
     warn_of_devices(report, devices)
 
     key_array, key_run, key_read = jax.random.split(jax.random.key(seed), 3)
     hardware = _one_array(key_array, chosen, devices)
     with progress_bar("training") as advance:
-        trained = learning.train(
+        trained = train_network(
             key_run[None],
             chosen,
             hardware,
@@ -79,7 +82,7 @@ def train(
             options,
             lambda epoch, accuracy: advance(epoch, epochs, f"validation accuracy {float(accuracy[0]):.3f}"),
         )
-    accuracy = learning.evaluate(key_read[None], chosen, hardware, trained.state, test, repeats)[0]
+    accuracy = evaluate(key_read[None], chosen, hardware, trained.state, test, repeats)[0]
 
     settings = {
         "scheme": scheme, "data": data, "hidden": hidden, "num_reads": num_reads, "differential": differential,
@@ -91,8 +94,8 @@ def train(
     store.save_result(run, output)
 
     report.table(
-        f"{scheme} on {data}, {'-'.join(map(str, chosen.sizes))}, N = {num_reads}"
-        + ("" if devices is None else f" ({devices.description})"),
+        f"{scheme} on {data}, {'-'.join(map(str, chosen.sizes))}"
+        + ("" if devices is None else f", N = {num_reads} ({devices.description})"),
         ("quantity", "value"),
         [
             ("test accuracy (mean over readings)", result["accuracy"]["mean"]),

@@ -36,11 +36,13 @@ def load_devices(device: str | None, scheme: str) -> Devices | None:
     Raises
     ------
     TrainError
-        When a scheme that needs devices got none.
+        For an unknown scheme, one that needs devices and got none, or software that got some.
     """
-    from charz.learning import SCHEMES
+    from charz.learning.schemes import find_scheme
 
-    if scheme in SCHEMES and not SCHEMES[scheme].uses_devices:
+    if not find_scheme(scheme).uses_devices:
+        if device is not None:
+            raise TrainError(f"scheme {scheme!r} is software and has no devices; leave --device {device} out")
         return None
     if device is None:
         raise TrainError(

@@ -135,15 +135,15 @@ def as_markdown(rows, num_seeds):
     ]
     for row in rows:
         by_seed = row.accuracy.mean(1)
-        software = np.isnan(row.near_binary)
-        lines.append(
-            f"| {row.label} | {by_seed.mean():.4f} ± {by_seed.std(ddof=1):.4f}"
-            + (" | | | |" if software else
-               f" | {row.accuracy.std(1, ddof=1).mean():.4f} | {row.mean_field:.4f} | {row.spread:.3f}"
-               f" | {row.near_binary:.3f}")
-            + (" |" if software else "")
-            + f" {row.epochs:.0f} | {row.seconds:.0f} |"
-        )  # fmt: skip
+        cells = [row.label, f"{by_seed.mean():.4f} ± {by_seed.std(ddof=1):.4f}"]
+        if np.isnan(row.near_binary):
+            cells += [""] * 4  # software: nothing is read, nothing is a probability
+        else:
+            spread_of_readings = row.accuracy.std(1, ddof=1).mean()
+            cells += [f"{spread_of_readings:.4f}", f"{row.mean_field:.4f}", f"{row.spread:.3f}"]
+            cells += [f"{row.near_binary:.3f}"]
+        cells += [f"{row.epochs:.0f}", f"{row.seconds:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

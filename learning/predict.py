@@ -93,72 +93,55 @@ def predict_accuracy(
     _check(scheme, mode, design, chunk_size)
     key_devices, key_train, key_read = jax.random.split(key, 3)
     actual = sample_devices(key_devices, design.draws, (design.arrays, scheme.num_devices))
-    run = _in_situ if mode == "in-situ" else _transfer
-    accuracy = run(
-        key_train, key_read, scheme, actual, believed, data, test, design, options, chunk_size, on_progress
-    )
-    return _dataset(accuracy, mode)
+    task = _Task(key_train, key_read, scheme, _flatten_arrays(actual), believed, data, test, design, options)
+    one_chunk = (_train_in_situ if mode == "in-situ" else _program)(task)
+    accuracy = in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
+    return _dataset(accuracy.reshape(design), mode)
 
 
-def _in_situ(
-    key_train: PRNGKeyArray,
-    key_read: PRNGKeyArray,
-    scheme: Scheme,
-    actual: AbstractSwitchingLaw,
-    believed: AbstractSwitchingLaw,
-    data: TrainingData,
-    test: Batch,
-    design: Design,
-    options: TrainOptions,
-    chunk_size: int,
-    on_progress: Callable[[int, int], None] | None,
-) -> Float[np.ndarray, "draw array seed repeat"]:
-    index = jnp.arange(design.num_networks)
-    device_index = index // design.seeds
-    flat = _flatten_arrays(actual)
+class _Task(NamedTuple):
+    """What both modes need; ``actual`` has leaves (draw × array, synapses)."""
+
+    key_train: PRNGKeyArray
+    key_read: PRNGKeyArray
+    scheme: Scheme
+    actual: AbstractSwitchingLaw
+    believed: AbstractSwitchingLaw
+    data: TrainingData
+    test: Batch
+    design: Design
+    options: TrainOptions
+
+    def hardware(self, rows: Array) -> DomainWallSynapses:
+        """Devices of the networks `rows`: seeds run fastest, then arrays, then draws."""
+        actual = jax.tree.map(lambda leaf: leaf[rows // self.design.seeds], self.actual)
+        return DomainWallSynapses(actual=actual, believed=_repeat(self.believed, rows.size))
+
+
+def _train_in_situ(task: _Task) -> Callable[[Array], Array]:
+    """Every network trained on its own array."""
 
     def one_chunk(rows: Array) -> Array:
-        runs = index[rows]
-        hardware = DomainWallSynapses(
-            actual=jax.tree.map(lambda leaf: leaf[device_index[rows]], flat),
-            believed=_repeat(believed, rows.size),
-        )
-        trained = train(_keys(key_train, runs), scheme, hardware, data, options)
-        return evaluate(_keys(key_read, runs), scheme, hardware, trained.state, test, design.repeats)
+        hardware = task.hardware(rows)
+        trained = train(_keys(task.key_train, rows), task.scheme, hardware, task.data, task.options)
+        keys = _keys(task.key_read, rows)
+        return evaluate(keys, task.scheme, hardware, trained.state, task.test, task.design.repeats)
 
-    accuracy = in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
-    return accuracy.reshape(design.draws, design.arrays, design.seeds, design.repeats)
+    return one_chunk
 
 
-def _transfer(
-    key_train: PRNGKeyArray,
-    key_read: PRNGKeyArray,
-    scheme: Scheme,
-    actual: AbstractSwitchingLaw,
-    believed: AbstractSwitchingLaw,
-    data: TrainingData,
-    test: Batch,
-    design: Design,
-    options: TrainOptions,
-    chunk_size: int,
-    on_progress: Callable[[int, int], None] | None,
-) -> Float[np.ndarray, "draw array seed repeat"]:
-    seeds = jnp.arange(design.seeds)
-    as_believed = _repeat(DomainWallSynapses(actual=believed, believed=believed), design.seeds)
-    trained = train(_keys(key_train, seeds), scheme, as_believed, data, options)
-    index = jnp.arange(design.num_networks)
-    flat = _flatten_arrays(actual)
+def _program(task: _Task) -> Callable[[Array], Array]:
+    """One network a seed, trained on devices as believed, and programmed into every array."""
+    seeds = jnp.arange(task.design.seeds)
+    as_believed = _repeat(DomainWallSynapses(actual=task.believed, believed=task.believed), task.design.seeds)
+    trained = train(_keys(task.key_train, seeds), task.scheme, as_believed, task.data, task.options)
 
     def one_chunk(rows: Array) -> Array:
-        hardware = DomainWallSynapses(
-            actual=jax.tree.map(lambda leaf: leaf[rows // design.seeds], flat),
-            believed=_repeat(believed, rows.size),
-        )
-        programmed = jax.tree.map(lambda leaf: leaf[rows % design.seeds], trained.state)
-        return evaluate(_keys(key_read, index[rows]), scheme, hardware, programmed, test, design.repeats)
+        programmed = jax.tree.map(lambda leaf: leaf[rows % task.design.seeds], trained.state)
+        keys = _keys(task.key_read, rows)
+        return evaluate(keys, task.scheme, task.hardware(rows), programmed, task.test, task.design.repeats)
 
-    accuracy = in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
-    return accuracy.reshape(design.draws, design.arrays, design.seeds, design.repeats)
+    return one_chunk
 
 
 def _keys(key: PRNGKeyArray, indices: Array) -> PRNGKeyArray:

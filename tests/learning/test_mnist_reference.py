@@ -86,7 +86,7 @@ def measure_rows(mnist, table, file, num_seeds, epochs):
     mean_input = round(float(data.train.x.mean()), 4)
     rows = {
         label: measure_row(
-            label, Scheme(name, sizes, mean_input=mean_input, **options), data, test, num_seeds
+            label, Scheme(name, sizes, mean_input=mean_input, **options), data, test, num_seeds, epochs
         )
         for label, (name, sizes, options) in table.items()
     }

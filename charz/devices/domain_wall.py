@@ -44,7 +44,4 @@ class DomainWallSynapses(eqx.Module):
 
     def start_drive(self) -> Float[Array, "..."]:
         """Drive at the middle between the believed asymptotes, where every synapse starts (Ellis 2023)."""
-        law = self.believed
-        if isinstance(law, LogisticSwitching):
-            return law.location
-        return law.drive_for(jnp.asarray(0.5))
+        return self.believed.middle()

@@ -25,3 +25,7 @@ class AbstractSwitchingLaw(eqx.Module):
     @abc.abstractmethod
     def drive_for(self, probability: Float[Array, "..."]) -> Float[Array, "..."]:
         """Drive at which the device switches with the given probability (inverse of `probability`)."""
+
+    @abc.abstractmethod
+    def middle(self) -> Float[Array, "..."]:
+        """Drive at which the probability is halfway between the curve's asymptotes, in the unit of drive."""

@@ -45,3 +45,7 @@ class LogisticSwitching(AbstractSwitchingLaw):
         return self.location + self.width * (
             jnp.log(probability - self.floor) - jnp.log(self.ceiling - probability)
         )
+
+    def middle(self) -> Float[Array, "..."]:
+        """The location: there σ = ½."""
+        return self.location

@@ -1,0 +1,86 @@
+"""Every switching law: a probability, its slope, its inverse, finite at the edges."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charz import devices
+from charz.devices import AbstractSwitchingLaw, DomainWallSynapses, LogisticSwitching, mean_wire
+
+LAWS = {
+    "mean wire": mean_wire(),
+    "steep, both asymptotes": LogisticSwitching(*map(jnp.asarray, (1.635, 0.0102, 0.0086, 0.99))),
+    "falling": LogisticSwitching(*map(jnp.asarray, (0.0, -0.5, 0.0, 1.0))),
+}
+
+
+def test_every_law_is_in_the_table():
+    exported = {
+        getattr(devices, name)
+        for name in devices.__all__
+        if isinstance(getattr(devices, name), type)
+        and issubclass(getattr(devices, name), AbstractSwitchingLaw)
+    }
+    assert exported - {AbstractSwitchingLaw} == {type(law) for law in LAWS.values()}
+
+
+def drives(law):
+    return law.location + law.width * jnp.linspace(-6.0, 6.0, 49)
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_slope_is_the_derivative(law):
+    with jax.enable_x64(True):
+        law = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), law)
+        autodiff = jax.vmap(jax.grad(law.probability))(drives(law))
+        np.testing.assert_allclose(law.slope(drives(law)), autodiff, rtol=1e-10)
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_inverse_round_trips(law):
+    with jax.enable_x64(True):
+        law = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), law)
+        np.testing.assert_allclose(
+            law.drive_for(law.probability(drives(law))), drives(law), rtol=1e-10, atol=1e-10
+        )
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@settings(max_examples=50, deadline=None)
+@given(drive=st.floats(-(2.0**100), 2.0**100, width=32))
+def test_finite_at_the_edges(law, drive):
+    drive = jnp.asarray(drive, jnp.float32)
+    probability = float(law.probability(drive))
+    assert float(law.floor) - 1e-6 <= probability <= float(law.ceiling) + 1e-6
+    assert np.isfinite(float(law.slope(drive)))
+    assert np.isfinite(float(jax.grad(law.probability)(drive)))
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_middle_lies_between_the_asymptotes(law):
+    low, high = (law.probability(jnp.asarray(drive)) for drive in (-1e9, 1e9))
+    np.testing.assert_allclose(law.probability(law.middle()), (low + high) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_parameters_broadcast_over_draws_and_arrays(law):
+    stacked = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (3, 4, 5)), law)
+    assert stacked.probability(jnp.zeros((4, 5))).shape == (3, 4, 5)
+
+
+def test_published_mean_wire():
+    """Constants of Ellis et al. 2023 (E1), and the values derived from them."""
+    wire = mean_wire()
+    np.testing.assert_allclose(float(wire.probability(wire.location)), 0.5109, atol=1e-4)
+    np.testing.assert_allclose(float(wire.drive_for(jnp.asarray(0.5))), 4.6153, atol=1e-4)
+    np.testing.assert_allclose(float(wire.slope(wire.location)), 0.667, atol=1e-3)
+    np.testing.assert_allclose(float(wire.probability(jnp.asarray(-1e9))), 0.02187, atol=1e-6)
+
+
+def test_synapses_start_where_the_controller_believes_the_middle():
+    believed, actual = LAWS["mean wire"], LAWS["steep, both asymptotes"]
+    start = DomainWallSynapses(actual, believed).start_drive()
+    np.testing.assert_allclose(float(believed.probability(start)), 0.5109, atol=1e-4)

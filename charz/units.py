@@ -206,3 +206,44 @@ def to_si(
     if abs(factor) < 1 and math.isclose(inverse, round(inverse), rel_tol=1e-12):
         return numbers / round(inverse) + offset, canonical
     return numbers * factor + offset, canonical
+
+
+_QUANTITY = re.compile(r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>.*?)\s*")
+
+
+def parse_quantity(
+    text: str, name: str, allowed: Sequence[str] | None = None, *, arbitrary: bool = False
+) -> tuple[float, str]:
+    """Convert a number with its unit, for example ``"5 kohm"``, to SI.
+
+    Parameters
+    ----------
+    text : str
+        Number and unit, with or without a blank between them.
+    name : str
+        What it is the value of, for the message.
+    allowed, arbitrary
+        As for `to_si`.
+
+    Returns
+    -------
+    value : float
+        In SI.
+    unit : str
+        Canonical SI unit.
+
+    Raises
+    ------
+    UnitError
+        When there is no number, or the unit is missing, unknown or of the wrong dimension.
+
+    Examples
+    --------
+    >>> parse_quantity("5 kohm", "series_resistance")
+    (5000.0, 'ohm')
+    """
+    match = _QUANTITY.fullmatch(str(text))
+    if match is None or not math.isfinite(float(match.group("number"))):
+        raise UnitError(f"{name} = {text!r} is not a number with a unit; write for example '5 kohm' or '0.3 V'")
+    values, unit = to_si([float(match.group("number"))], match.group("unit"), name, allowed, arbitrary=arbitrary)
+    return float(values[0]), unit

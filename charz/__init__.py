@@ -8,6 +8,7 @@ import importlib
 __version__ = "0.1.0"
 
 _LAZY = {
+    "convert": "charz.convert",
     "read": "charz.readers",
     "load": "charz.store",
     "save": "charz.store",
@@ -15,7 +16,7 @@ _LAZY = {
     "CharzError": "charz.errors",
 }
 
-__all__ = ["CharzError", "__version__", "load", "read", "save", "validate"]
+__all__ = ["CharzError", "__version__", "convert", "load", "read", "save", "validate"]
 
 
 def __getattr__(name: str) -> object:

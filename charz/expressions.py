@@ -11,7 +11,9 @@ Python's own `eval`. Grammar, loosest first::
     term    := factor (("*" | "/") factor)*
     factor  := ("+" | "-") factor | power
     power   := atom ["**" factor]
-    atom    := NUMBER | NAME | "(" or ")"
+    atom    := NUMBER | NAME | NAME "(" or ("," or)* ")" | "(" or ")"
+
+Functions: ``abs(x)``, ``sqrt(x)``, ``exp(x)``, ``log(x)`` (natural), ``if(condition, yes, no)``.
 """
 
 import difflib
@@ -31,7 +33,7 @@ MAX_DEPTH = 40
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])"
     r"|(?P<name>[^\W\d]\w*)"
-    r"|(?P<operator>\*\*|<=|>=|==|!=|[-+*/<>()]))"
+    r"|(?P<operator>\*\*|<=|>=|==|!=|[-+*/<>(),]))"
 )
 _KEYWORDS = {"and", "or", "not"}
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -41,6 +43,14 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": np.greater_equal,
     "==": np.equal,
     "!=": np.not_equal,
+}
+# name: number of arguments, and the function itself
+_FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
+    "abs": (1, np.abs),
+    "sqrt": (1, np.sqrt),
+    "exp": (1, np.exp),
+    "log": (1, np.log),
+    "if": (3, np.where),
 }
 _HINTS = {
     "=": " (to compare, write ==)",
@@ -105,6 +115,20 @@ class Expression:
             )
         return result == 1
 
+    def numbers(self, columns: Columns, size: int) -> NDArray[np.float64]:
+        """Evaluate for every row to numbers; yes is 1 and no is 0.
+
+        Raises
+        ------
+        ExpressionError
+            When a name is no column.
+        """
+        for name in self.names:
+            if name not in columns:
+                raise ExpressionError(unknown_name(self.text, name, columns))
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(np.asarray(self.evaluate(columns), dtype=np.float64), (size,)).copy()
+
 
 def unknown_name(text: str, name: str, known: Mapping[str, object]) -> str:
     """Message for a name that is no column, with the nearest known one."""
@@ -167,7 +191,7 @@ class _Parser:
     def error(self, problem: str) -> ExpressionError:
         return ExpressionError(
             f"expression {self.text[:120]!r}: {problem}; allowed are column names, numbers, + - * / **, "
-            "< <= > >= == !=, and, or, not and parentheses"
+            f"< <= > >= == !=, and, or, not, parentheses and the functions {', '.join(_FUNCTIONS)}"
         )
 
     @property
@@ -256,8 +280,8 @@ class _Parser:
             value = np.float64(token)
             return lambda columns: value
         if kind == "name" and token not in _KEYWORDS:
-            if self.token == "(":
-                raise self.error(f"{token!r} is called like a function, and there are none")
+            if self.take("("):
+                return self.call(token, depth + 1)
             self.names.append(token)
             return lambda columns: columns[token]
         if token == "(":
@@ -266,6 +290,26 @@ class _Parser:
                 raise self.error("a parenthesis is not closed")
             return node
         raise self.error(f"did not expect {token!r}")
+
+    def call(self, name: str, depth: int) -> Node:
+        if name not in _FUNCTIONS:
+            raise self.error(f"{name!r} is called like a function, but is none")
+        arguments = [self.disjunction(depth)]
+        while self.take(","):
+            arguments.append(self.disjunction(depth))
+        if not self.take(")"):
+            raise self.error("a parenthesis is not closed")
+        count, function = _FUNCTIONS[name]
+        if len(arguments) != count:
+            raise self.error(f"{name} takes {count} value{'s' * (count > 1)}, not {len(arguments)}")
+        text = self.text
+
+        def evaluate(columns: Columns) -> Any:
+            values = [argument(columns) for argument in arguments]
+            first = _truth(values[0], text) if name == "if" else _number(values[0], text)
+            return function(first, *(_number(value, text) for value in values[1:]))
+
+        return evaluate
 
 
 def _number(value: Any, text: str) -> Any:

@@ -26,14 +26,17 @@ def sha256(path: Path) -> str:
 
 
 def provenance(
-    sources: Iterable[Path] = (), seed: int | None = None, settings: Mapping[str, Any] | None = None
+    sources: Iterable[Path] | Mapping[Path, str] = (),
+    seed: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Attributes that every output of charz carries.
 
     Parameters
     ----------
-    sources : iterable of Path
-        Files from which the result was made; stored by name (not by folder) with their SHA-256.
+    sources : iterable of Path, or mapping of Path to SHA-256
+        Files from which the result was made; stored by name (not by folder) with their SHA-256, which is computed
+        where it is not given.
     seed : int, optional
         Seed of the run's PRNG key.
     settings : mapping, optional
@@ -44,9 +47,10 @@ def provenance(
     dict
         ``charz_version`` and ``provenance``, one JSON string (netCDF attributes cannot nest).
     """
+    known = sources if isinstance(sources, Mapping) else {path: sha256(path) for path in map(Path, sources)}
     record = {
         "versions": {name: metadata.version(name) for name in RECORDED_PACKAGES},
-        "sources": {path.name: sha256(path) for path in map(Path, sources)},
+        "sources": {path.name: checksum for path, checksum in known.items()},
         "seed": seed,
         "settings": dict(settings or {}),
     }

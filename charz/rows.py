@@ -1,83 +1,56 @@
-"""Rows of any experiment kind to its dataset: counts for pulses, padded traces for everything else."""
+"""Rows of one experiment in SI: what the files said, one reading or trial after the other."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
-from charz.errors import ReadError, SchemaError
-from charz.kinds import Kind
-from charz.traces import to_traces
-from charz.trials import Rows, count_trials
 
-
-def to_dataset(
-    kind: Kind, rows: Rows, labels: Mapping[str, NDArray[np.float64]], outcome: NDArray[np.bool_] | None
-) -> xr.Dataset:
-    """Build the dataset of a kind, still without dataset attributes.
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one experiment in SI, all devices together.
 
     Parameters
     ----------
-    kind : Kind
-    rows : Rows
-    labels : mapping of str to array
+    names : tuple of str
+        Devices.
+    device : array of int, shape (num_rows,)
+        Index of each row's device in `names`.
+    values : mapping of str to array of float64, shape (num_rows,)
+        ``amplitude`` and whatever else was mapped. The variable of an electrode is ``voltage[0]``.
+    units : mapping of str to str
+        Canonical unit of each of `values`.
+    files : tuple of str
+        File, and table in it, of each part.
+    lines : tuple of sequences of int
+        Line numbers of each part's rows. For messages.
+    labels : mapping of str to array, shape (num_rows,)
         Columns without unit: ``cycle``, ``sample``, ``switched``.
-    outcome : array of bool or None
-        Whether each row's trial switched, by the user's rule.
-
-    Raises
-    ------
-    ReadError
-        When a column that the kind needs is not mapped.
-    SchemaError
-        When a row's value cannot be.
+    constant : frozenset of str
+        Names among `values` that one file has but once (a temperature, a radius in its name).
+    noun : str
+        What messages call a line.
     """
-    for variable in kind.variables:
-        if variable.required and variable.values == "float" and variable.name not in rows.values:
-            raise ReadError(
-                f"{rows.files[0]}: {kind.name} needs {variable.name!r} ({variable.long_name}); say which "
-                "column it is "
-                f"with --column {variable.name}=SOURCE (a header name, or @4 for the fourth column)"
-            )
-    if kind.name != "pulse_switching":
-        if outcome is not None:
-            raise ReadError(f"--switched makes counts of pulse_switching; {kind.name} has none, leave it out")
-        return to_traces(kind, rows, labels)
-    return _pulse_switching(rows, labels, outcome)
 
+    names: tuple[str, ...]
+    device: NDArray[np.intp]
+    values: Mapping[str, NDArray[np.float64]]
+    units: Mapping[str, str]
+    files: tuple[str, ...]
+    lines: tuple[Sequence[int] | NDArray[np.int64], ...]
+    labels: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    constant: frozenset[str] = frozenset()
+    noun: str = "line"
 
-def _pulse_switching(
-    rows: Rows, labels: Mapping[str, NDArray[np.float64]], outcome: NDArray[np.bool_] | None
-) -> xr.Dataset:
-    values = dict(rows.values)
-    num_trials, num_switched = values.pop("num_trials", None), values.pop("num_switched", None)
-    if outcome is None and "switched" in labels and num_switched is None:
-        outcome = _zero_or_one(rows, labels["switched"])
-    if outcome is not None:
-        if num_switched is not None or num_trials is not None:
-            raise ReadError(
-                f"{rows.files[0]}: there are both counts (num_trials, num_switched) and a rule for single "
-                "trials; "
-                "a row is either a count or a trial, give one of them"
-            )
-        num_trials, num_switched = np.ones(outcome.size), outcome.astype(np.float64)
-    if num_trials is None or num_switched is None:
-        raise ReadError(
-            f"{rows.files[0]}: pulse_switching needs the outcome of the pulses: map both num_trials and "
-            "num_switched "
-            "(counts), or a 0/1 column 'switched', or give a rule like --switched 'r_after < 20e3'"
-        )
-    units = {name: unit for name, unit in rows.units.items() if name in values}
-    return count_trials(rows._replace(values=values, units=units), num_trials, num_switched)
+    @property
+    def num_rows(self) -> int:
+        """Number of rows of all parts."""
+        return sum(map(len, self.lines))
 
-
-def _zero_or_one(rows: Rows, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    wrong = ~np.isin(values, (0, 1))
-    if wrong.any():
-        first = int(np.argmax(wrong))
-        raise SchemaError(
-            f"{rows.place(first)}: switched = {values[first]:g}; it must be 0 or 1, or give a rule with "
-            "--switched"
-        )
-    return values == 1
+    def place(self, row: int) -> str:
+        """File and line of a row."""
+        starts = np.cumsum([0, *map(len, self.lines)]).tolist()
+        part = bisect_right(starts, row) - 1
+        return f"{self.files[part]}, {self.noun} {self.lines[part][row - starts[part]]}"

@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from charz.errors import SchemaError
+from charz.finite import all_finite
 from charz.kinds import FLAG_INTERVAL, KINDS, Kind, Variable, kind_named
 from charz.units import ARBITRARY
 
@@ -101,15 +102,15 @@ def _check_variable(dataset: xr.Dataset, kind: Kind, variable: Variable) -> None
     if not array.attrs.get("long_name"):
         raise SchemaError(f"{what} has no attribute 'long_name'; axes and tables are labelled from it")
     values = array.values
-    if np.isinf(values).any():
+    if not all_finite(values) and np.isinf(values).any():
         raise SchemaError(_cell(dataset, variable.name, kind, np.isinf(values), "a finite number or NaN"))
     if variable.positive and (values <= 0).any():
         raise SchemaError(_cell(dataset, variable.name, kind, values <= 0, "above zero"))
     if variable.increasing is not None:
         axis = variable.dims.index(variable.increasing)
-        step = np.diff(values, axis=axis)
-        backward = np.insert(step < 0, 0, False, axis=axis)
-        if backward.any():
+        ahead, behind = (np.moveaxis(values, axis, -1)[..., cut] for cut in (slice(1, None), slice(-1)))
+        if (ahead < behind).any():
+            backward = np.insert(np.moveaxis(ahead < behind, -1, axis), 0, False, axis=axis)
             raise SchemaError(
                 _cell(
                     dataset,

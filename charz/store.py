@@ -1,20 +1,26 @@
 """Datasets on disk: one netCDF-4 file each, whole or not at all, the same bytes for the same data."""
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import xarray as xr
 
 from charz.atomic import replacing
 from charz.errors import ReadError, SchemaError
+from charz.kinds import KINDS
 from charz.schema import validate
 
 # netCDF gives a list of one string back as that string; the names of such attributes are kept here, so that
 # what is read equals what was written.
 _SHORT_LISTS = "charz_short_lists"
 _COMPRESSION_LEVEL = 4
+# Long records are mostly noise, which hardly compresses and takes seconds to try.
+_COMPRESSED_VALUES = 2_000_000
 
 
 def save(dataset: xr.Dataset, path: Path | str) -> None:
@@ -34,7 +40,7 @@ def save(dataset: xr.Dataset, path: Path | str) -> None:
     FileNotFoundError
         When the folder does not exist.
     """
-    prepared = _prepare(validate(dataset))
+    prepared = prepared_for_netcdf(validate(dataset))
     with replacing(path) as temporary:
         write_netcdf(prepared, temporary)
 
@@ -58,7 +64,7 @@ def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
     encoding: dict[Any, dict[str, Any]] = {
         name: {"zlib": True, "complevel": _COMPRESSION_LEVEL}
         for name, array in dataset.variables.items()
-        if array.dtype.kind in "iufb" and array.ndim
+        if array.dtype.kind in "iufb" and array.ndim and array.size <= _COMPRESSED_VALUES
     }
     dataset.to_netcdf(path, engine="netcdf4", format="NETCDF4", encoding=encoding)
 
@@ -105,6 +111,37 @@ def load(path: Path | str) -> xr.Dataset:
         raise SchemaError(f"{path}: {error}") from error
 
 
+@contextmanager
+def opened(path: Path | str) -> Iterator[xr.Dataset]:
+    """Give a dataset that `save` wrote, its values still on disk and read when asked for; closed at the end.
+
+    Raises
+    ------
+    ReadError
+        As `load`; the values themselves are not validated again.
+    """
+    path = Path(path)
+    require_file(path)
+    with ExitStack() as stack:
+        try:
+            dataset = stack.enter_context(xr.open_dataset(path, engine="netcdf4"))
+        except Exception as error:  # the netCDF, HDF5 and xarray layers each raise errors of their own
+            raise ReadError(f"{path}: not a readable netCDF file (cut short, damaged): {error}") from error
+        yield _restore(dataset)
+
+
+def holds_dataset(path: Path) -> bool:
+    """Whether a file is netCDF-4 and says of itself that it is a dataset of charz. Never raises."""
+    try:
+        with path.open("rb") as stream:
+            if not stream.read(8).startswith(b"\x89HDF"):
+                return False
+        with netCDF4.Dataset(path) as file:
+            return bool(file.variables) and "experiment" in file.ncattrs() and file.experiment in KINDS
+    except Exception:  # the netCDF and HDF5 layers each raise errors of their own
+        return False
+
+
 def require_file(path: Path) -> None:
     """Raise unless `path` is a regular file.
 
@@ -121,7 +158,7 @@ def require_file(path: Path) -> None:
         raise ReadError(f"{path}: a folder or device, not a file")
 
 
-def _prepare(dataset: xr.Dataset) -> xr.Dataset:
+def prepared_for_netcdf(dataset: xr.Dataset) -> xr.Dataset:
     """Copy with storable attributes and without the encodings of the file it came from."""
     prepared = dataset.copy().drop_encoding()
     short: dict[str, list[str]] = {}

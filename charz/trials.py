@@ -1,45 +1,17 @@
 """From rows (one trial, or one count, a line) to counts of switching per device and setting."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from charz.errors import SchemaError
 from charz.kinds import kind_named
+from charz.natural import natural
+from charz.rows import Rows
 
 _KIND = kind_named("pulse_switching")
 # Sums of a million such rows still fit 64-bit integers.
 MAX_COUNT = 10**12
-
-
-class Rows(NamedTuple):
-    """Rows of one experiment in SI, all devices together.
-
-    Parameters
-    ----------
-    device : array of str, shape (num_rows,)
-    values : mapping of str to array of float64, shape (num_rows,)
-        ``amplitude`` and whatever else was mapped.
-    units : mapping of str to str
-        Canonical unit of each of `values`.
-    files : tuple of str
-    file, line : array of int, shape (num_rows,)
-        Where each row stands: index into `files`, and line number. For messages.
-    """
-
-    device: NDArray[np.str_]
-    values: Mapping[str, NDArray[np.float64]]
-    units: Mapping[str, str]
-    files: tuple[str, ...]
-    file: NDArray[np.int64]
-    line: NDArray[np.int64]
-
-    def place(self, row: int) -> str:
-        """File and line of a row."""
-        return f"{self.files[self.file[row]]}, line {self.line[row]}"
 
 
 def count_trials(
@@ -70,11 +42,12 @@ def count_trials(
     """
     _refuse_wrong_rows(rows, num_trials, num_switched)
     keys = [name for name in ("amplitude", "width", "initial_state") if name in rows.values]
-    names, device = np.unique(rows.device, return_inverse=True)
-    order = np.array(sorted(range(names.size), key=lambda index: _natural(str(names[index]))), dtype=np.intp)
+    order = np.array(
+        sorted(range(len(rows.names)), key=lambda index: natural(rows.names[index])), dtype=np.intp
+    )
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
-    device, names = rank[device], names[order]
+    device, names = rank[rows.device], np.asarray(rows.names)[order]
 
     settings, group = np.unique(
         np.stack([device.astype(np.float64), *(rows.values[key] for key in keys)], axis=1),
@@ -103,29 +76,28 @@ def count_trials(
         variables[name] = (_KIND.dims, spread(add(counts).astype(np.int64), 0), _describe(name, "1"))
     size = np.bincount(group, minlength=owner.size)
     for name, values in rows.values.items():
-        if name not in keys:
+        if name in keys:
+            continue
+        if name in rows.constant and (of_device := _of_device(values, device, names.size)) is not None:
+            variables[name] = (_KIND.dims[:1], of_device, _describe(name, rows.units[name]))
+        else:
             attrs = {"units": rows.units[name], "long_name": f"mean of {name} over the rows of the setting"}
             variables[f"{name}_mean"] = (_KIND.dims, spread(add(values) / size, np.nan), attrs)
     return xr.Dataset(variables, coords={"device": ("device", names, {"long_name": "device"})})
 
 
+def _of_device(
+    values: NDArray[np.float64], device: NDArray[np.intp], num_devices: int
+) -> NDArray[np.float64] | None:
+    """One value a device; None where it differs between the files of a device."""
+    table = np.full(num_devices, np.nan)
+    table[device] = values
+    return table if (table[device] == values).all() else None
+
+
 def _describe(name: str, units: str) -> dict[str, str]:
     variable = _KIND.variable(name)
     return {"units": units, "long_name": variable.long_name if variable else name}
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts wire_9 before wire_10."""
-    parts, digits = [], ""
-    for letter in name + " ":
-        if letter.isascii() and letter.isdigit():
-            digits += letter
-            continue
-        if digits:
-            parts.append((0, int(digits), ""))
-            digits = ""
-        parts.append((1, 0, letter))
-    return parts
 
 
 def _refuse_wrong_rows(

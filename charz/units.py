@@ -201,6 +201,8 @@ def to_si(
         raise UnitError(
             f"unit {unit!r} of {name!r} is logarithmic; charz converts by factors only, store linear values"
         )
+    if factor == 1 and offset == 0:
+        return numbers, canonical
     # 700 * 0.001 is 0.7000000000000001 but 700 / 1000 is 0.7: divide where the inverse is a whole number.
     inverse = 1 / factor
     if abs(factor) < 1 and math.isclose(inverse, round(inverse), rel_tol=1e-12):
@@ -242,8 +244,22 @@ def parse_quantity(
     >>> parse_quantity("5 kohm", "series_resistance")
     (5000.0, 'ohm')
     """
+    number, stated = split_quantity(text, name)
+    values, unit = to_si([number], stated, name, allowed, arbitrary=arbitrary)
+    return float(values[0]), unit
+
+
+def split_quantity(text: str, name: str) -> tuple[float, str | None]:
+    """Split ``"5 kohm"`` into 5.0 and ``kohm``; the unit is None where there is none.
+
+    Raises
+    ------
+    UnitError
+        When there is no finite number.
+    """
     match = _QUANTITY.fullmatch(str(text))
     if match is None or not math.isfinite(float(match.group("number"))):
-        raise UnitError(f"{name} = {text!r} is not a number with a unit; write for example '5 kohm' or '0.3 V'")
-    values, unit = to_si([float(match.group("number"))], match.group("unit"), name, allowed, arbitrary=arbitrary)
-    return float(values[0]), unit
+        raise UnitError(
+            f"{name} = {text!r} is not a number with a unit; write for example '5 kohm' or '0.3 V'"
+        )
+    return float(match.group("number")), match.group("unit") or None

@@ -2,124 +2,95 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from charz.cli import describing as say
 from charz.cli.output import Report
-from charz.errors import CharzError, ReadError
+from charz.cli.progress import progress_bar
+from charz.errors import ReadError
 
 if TYPE_CHECKING:
     import xarray as xr
-
-_KIND_HELP = (
-    "What was measured: pulse_switching (counts or single trials of pulses), ramp_switching, telegraph, "
-    "pulse_train, iv_sweep, retention, transfer or hysteresis."
-)
-_COLUMN_HELP = (
-    "Which column is which variable, once for each: 'amplitude=V_WL' (text of the header cell) or "
-    "'amplitude=@4' "
-    "(fourth column). Variables of the kind (amplitude, width, num_trials, num_switched, ...), 'device', "
-    "'cycle', "
-    "'switched' (0/1), or a name of your own. A header cell that is spelled like a variable needs no flag."
-)
-_UNIT_HELP = (
-    "Unit in which the file states a variable, once for each: 'amplitude=mV', 'width=ns', 'r_after=kohm', "
-    "'field=Oe', 'x=1' (no dimension), 'amplitude=arb' (not known). Stored in SI. Never guessed."
-)
-_WHERE_HELP = (
-    "Use only rows where this holds, for example 'r_before > 30e3 and amplitude <= 2.5'. Numbers are in "
-    "the file's "
-    "own units, as given by --unit; names are those of --column or header cells."
-)
-_SWITCHED_HELP = (
-    "When a trial counts as switched, for files with one trial a row, for example 'r_after < 20e3' (file's "
-    "own units)."
-)
 
 
 def convert(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SRC...", help="Laboratory files; each is one device unless a column says which."
+            metavar="SRC...",
+            help="Laboratory files, or folders of them; each file is one device unless a column or the path says "
+            "which.",
         ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT.nc", help="Dataset to write (netCDF, SI units).")
     ],
-    experiment: Annotated[str, typer.Option(metavar="KIND", help=_KIND_HELP)],
-    column: Annotated[list[str] | None, typer.Option(metavar="NAME=SOURCE", help=_COLUMN_HELP)] = None,
-    unit: Annotated[list[str] | None, typer.Option(metavar="NAME=UNIT", help=_UNIT_HELP)] = None,
-    where: Annotated[str | None, typer.Option(metavar="EXPR", help=_WHERE_HELP)] = None,
-    switched: Annotated[str | None, typer.Option(metavar="EXPR", help=_SWITCHED_HELP)] = None,
-    reader: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="File format, where the content does not tell: delimited."),
-    ] = None,
-    family: Annotated[
-        str | None, typer.Option(help="Device family, kept as an attribute: domain-wall, rram, mtj, ...")
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(metavar="KELVIN", help="Temperature in kelvin, kept as an attribute.")
-    ] = None,
-    instrument: Annotated[str | None, typer.Option(help="Instrument, kept as an attribute.")] = None,
+    experiment: say.Experiment = None,
+    description: say.DescriptionFile = None,
+    column: say.Columns = None,
+    unit: say.Units = None,
+    where: say.Where = None,
+    switched: say.Switched = None,
+    mask: say.Mask = None,
+    derive: say.Derive = None,
+    constant: say.Constant = None,
+    schema: say.Schema = None,
+    path: say.PathPattern = None,
+    device: say.Device = None,
+    cycle: say.Cycle = None,
+    table: say.TableName = None,
+    tables: say.Tables = None,
+    reader: say.ReaderName = None,
+    few_values: say.FewValues = False,
+    more: say.Sets = None,
+    family: say.Family = None,
+    temperature: say.Temperature = None,
+    instrument: say.Instrument = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Convert laboratory files into one dataset in SI units, with its sources and rules recorded."""
-    columns = parse_pairs(column or (), "--column", "amplitude=@4")
-    units = parse_pairs(unit or (), "--unit", "amplitude=mV")
+    keys: dict[str, Any] = {
+        "experiment": experiment,
+        "columns": say.parse_pairs(column, "--column", "amplitude=@4"),
+        "units": say.parse_pairs(unit, "--unit", "amplitude=mV"),
+        "where": where,
+        "switched": switched,
+        "mask": say.parse_pairs(mask, "--mask", "'current=abs(current) > 1'"),
+        "derive": say.parse_pairs(derive, "--derive", "'conductance=current / voltage'"),
+        "constants": say.parse_pairs(constant, "--constant", "'series_resistance=5 kohm'"),
+        "schema": [name.strip() for name in schema.split(",")] if schema is not None else None,
+        "path": path,
+        "device": device,
+        "cycle": cycle,
+        "table": table or None,
+        "tables": tables,
+        "reader": reader,
+        "few_values": few_values or None,
+        "device_family": family,
+        "temperature": temperature,
+        "instrument": instrument,
+        **say.parse_sets(more),
+    }
     refuse_output(output, sources)
     from charz.cli.inspect import describe_dataset, print_dataset
-    from charz.readers import read
-    from charz.store import save
+    from charz.convert import convert as convert_files
+    from charz.readers.sources import description_beside
+    from charz.store import opened
 
     report = Report(as_json)
-    dataset = read(
-        sources,
-        experiment,
-        columns,
-        units,
-        where=where,
-        switched=switched,
-        reader=reader,
-        device_family=family,
-        temperature=temperature,
-        instrument=instrument,
-    )
-    save(dataset, output)
-    summary = describe_dataset(dataset)
-    print_dataset(report, f"{output} ({experiment})", summary, attributes=False)
-    _say_rows(report, dataset)
+    found = description or description_beside(sources)
+    if found is not None:
+        report.say(f"Description: {found}")
+    with progress_bar("reading") as advance:
+        convert_files(sources, output, description=found, progress=advance, **keys)
+    with opened(output) as dataset:
+        summary = describe_dataset(dataset)
+        print_dataset(report, f"{output} ({summary['experiment']})", summary, attributes=False)
+        _say_rows(report, dataset)
     report.say(f"Written: {output}")
     report.finish({"output": str(output), **summary})
-
-
-def parse_pairs(pairs: Sequence[str], flag: str, example: str) -> dict[str, str]:
-    """Split ``NAME=VALUE`` arguments.
-
-    Raises
-    ------
-    CharzError
-        When a pair has no name or no value, or a name comes twice.
-    """
-    found: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = (part.strip() for part in pair.partition("="))
-        if not name or not equals or not value:
-            raise CharzError(f"{flag} {pair!r} is not NAME=VALUE; write for example {flag} {example}")
-        if not name.isidentifier():
-            raise CharzError(
-                f"{flag} {pair!r}: the name {name!r} must be a word of letters, digits and _, so that "
-                "expressions "
-                f"can use it; write for example {flag} {example}"
-            )
-        if name in found:
-            raise CharzError(
-                f"{flag} {name}={value}: {name!r} was already given as {found[name]!r}; give it once"
-            )
-        found[name] = value
-    return found
 
 
 def refuse_output(output: Path, sources: Sequence[Path] = ()) -> None:
@@ -144,11 +115,20 @@ def refuse_output(output: Path, sources: Sequence[Path] = ()) -> None:
 
 
 def _say_rows(report: Report, dataset: "xr.Dataset") -> None:
-    """Say how many rows were used and what was left out: nothing is dropped silently."""
-    read, kept = dataset.attrs["num_rows_read"], dataset.attrs["num_rows_kept"]
+    """Say how many rows were used, what was masked and left out: nothing is dropped silently."""
+    import json
+
+    read, kept = dataset.attrs.get("num_rows_read"), dataset.attrs.get("num_rows_kept")
     if "where_rule" in dataset.attrs:
         report.say(f"Rows: {kept} of {read} kept by --where '{dataset.attrs['where_rule']}'")
-    else:
+    elif read is not None:
         report.say(f"Rows: {read}")
+    for name, mask in json.loads(dataset.attrs.get("masked", "{}")).items():
+        report.warn(f"{mask['count']} values of {name} are masked (where {mask['rule']})")
+    for remark in dataset.attrs.get("remarks", []):
+        report.warn(remark)
     if unused := dataset.attrs.get("unused_columns"):
-        report.say(f"Columns not used: {', '.join(unused)}")
+        shown = ", ".join(unused[:20]) + (f", ... ({len(unused)})" if len(unused) > 20 else "")
+        report.say(f"Columns not used: {shown}")
+    if "extract_rule" in dataset.attrs:
+        report.say(f"Extracted: {dataset.attrs['extract_rule']}")

@@ -51,7 +51,7 @@ class Table:
     path : Path
     columns : sequence of Column
         In the order of the file.
-    rows : array of int, or range, shape (num_rows,)
+    rows : array or sequence of int, shape (num_rows,)
         Place of each row in the file (1-based line or row number), for messages.
     numbers : callable
         From 0-based column indices to an array of shape (len(indices), num_rows); an empty cell is NaN,
@@ -69,21 +69,22 @@ class Table:
     remarks : sequence of str
         What a reader did that the user must know: numbers stored as text, cells ``#REF`` that became NaN.
     batches : callable, optional
-        As `numbers`, in blocks of rows one after the other, for files that are larger than memory.
+        As `numbers`, but each block of rows is a sequence of columns, one block after the other, for files that are larger than memory; only large
+        tables have it. Asking for `rows` may read the whole file.
     noun : str
         What messages call a row: ``line`` of a text, ``row`` of a sheet or an array.
     """
 
     path: Path
     columns: Sequence[Column]
-    rows: NDArray[np.int64] | range
+    rows: NDArray[np.int64] | Sequence[int]
     numbers: Callable[[Sequence[int]], NDArray[np.float64]]
     texts: Callable[[int, int | None], list[str]]
     attrs: Mapping[str, Any] = field(default_factory=dict)
     dialect: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     remarks: Sequence[str] = ()
-    batches: Callable[[Sequence[int]], Iterator[NDArray[np.float64]]] | None = None
+    batches: Callable[[Sequence[int]], Iterator[Sequence[NDArray[np.float64]]]] | None = None
     noun: str = "line"
 
     @property
@@ -110,10 +111,11 @@ class Table:
         found = self.indices(source)
         if len(found) > 1:
             numbers = ", ".join(f"@{position + 1}" for position in found)
-            names = ", ".join(dict.fromkeys(self.label(position) for position in found))
+            names = dict.fromkeys(self.label(position) for position in found)
+            shown = f" ({', '.join(names)})" if len(names) > 1 else ""
             raise ReadError(
-                f"{self.place}: column {source!r} is ambiguous, {len(found)} columns are called so "
-                f"({names}); choose one by its number: {numbers}"
+                f"{self.place}: column {source!r} is ambiguous, {len(found)} columns are called "
+                f"so{shown}; choose one by its number: {numbers}"
             )
         return found[0]
 
@@ -150,7 +152,9 @@ class Table:
             lowered = [(name or "").lower() for name in pattern]
             if found := [n for n, name in enumerate(lowered) if name == wanted.lower()]:
                 return found
-            if "*" in wanted and (found := [n for n, name in enumerate(lowered) if _glob(name, wanted.lower())]):
+            if "*" in wanted and (
+                found := [n for n, name in enumerate(lowered) if _glob(name, wanted.lower())]
+            ):
                 return found
         known = [name for name in joined if name]
         close = difflib.get_close_matches(wanted, known, n=1)

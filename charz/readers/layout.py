@@ -43,7 +43,7 @@ class Layout:
     metadata: list[str]
 
 
-def find_layout(lines: Sequence[str], place: str) -> Layout:
+def find_layout(lines: Sequence[str], place: str, *, offset: int = 0, noun: str = "line") -> Layout:
     """Recognise the table in the lines of a file.
 
     Parameters
@@ -51,6 +51,10 @@ def find_layout(lines: Sequence[str], place: str) -> Layout:
     lines : sequence of str
     place : str
         File, for messages.
+    offset : int
+        Number of lines of the file before the first of `lines`.
+    noun : str
+        What messages call a line.
 
     Raises
     ------
@@ -67,7 +71,7 @@ def find_layout(lines: Sequence[str], place: str) -> Layout:
     start, stop = cut.main_block(place)
     numeric = cut.numeric_columns(start, stop)
     leading = cut.leading_text_rows(start, stop, numeric)
-    cut.refuse_ragged(start, stop, numeric, [index + 1 for index in plain], place)
+    cut.refuse_ragged(start, stop, numeric, [index + 1 + offset for index in plain], f"{place}, {noun}")
     width = len(numeric)
     header, columns, used = _header(lines, plain, cut, start, leading, width)
     data = plain[start + leading : stop]
@@ -169,12 +173,12 @@ class _Cut:
             if width == len(numeric):
                 between = line_numbers[stop if index >= stop else index + 1]
                 raise ReadError(
-                    f"{place}, line {between}: the table is interrupted by a line with another number of "
+                    f"{place} {between}: the table is interrupted by a line with another number of "
                     "fields "
                     f"than {width} (delimiter: {NAMES[self.delimiter]}); correct or remove it"
                 )
             raise ReadError(
-                f"{place}, line {line_numbers[index]}: {width} fields where the other rows have "
+                f"{place} {line_numbers[index]}: {width} fields where the other rows have "
                 f"{len(numeric)} "
                 f"(delimiter: {NAMES[self.delimiter]}); rows are never cut or filled, correct the line"
             )
@@ -210,10 +214,29 @@ def _header(
         return None, [Column(None, None)] * width, set()
     columns = [split_unit(name) for name in names[:width]]
     used = {header}
+    if groups := _groups_above(lines, header, names, cut):
+        columns = [
+            Column(column.name, column.unit, group or None)
+            for column, group in zip(columns, groups, strict=False)
+        ]
+        used.add(header - 1)
     if units_row is not None:
-        columns = [Column(column.name, unit) for column, unit in zip(columns, units, strict=True)]
+        columns = [
+            Column(column.name, unit, column.group) for column, unit in zip(columns, units, strict=True)
+        ]
         used.add(units_row)
     return header, columns, used
+
+
+def _groups_above(lines: Sequence[str], header: int, names: Sequence[str], cut: _Cut) -> list[str]:
+    """Cells of an upper header row; empty where the header alone tells the columns apart."""
+    filled = [name for name in names if name]
+    if len(set(filled)) == len(filled) or header == 0:
+        return []
+    groups = split_cells(lines[header - 1], cut.delimiter)
+    if len(groups) != len(names) or any(cut.is_number(group) for group in groups):
+        return []
+    return groups
 
 
 def _header_above(lines: Sequence[str], first: int, cut: _Cut, width: int) -> tuple[int | None, list[str]]:
@@ -223,11 +246,13 @@ def _header_above(lines: Sequence[str], first: int, cut: _Cut, width: int) -> tu
         return None, []
     text = COMMENT.sub("", lines[above], count=1)
     commented = text != lines[above]
-    names = split_cells(text, cut.delimiter)
-    fits = len(names) == width if commented else len(names) > width
-    if not fits or any(cut.is_number(name) for name in names):
-        return None, []
-    return above, names
+    # NumPy's savetxt writes "# Input 0, Input 1" above rows that are separated by blanks.
+    for delimiter in dict.fromkeys((cut.delimiter, ",", "\t", ";")) if commented else (cut.delimiter,):
+        names = split_cells(text, delimiter)
+        fits = len(names) == width if commented else len(names) > width
+        if fits and not any(cut.is_number(name) for name in names):
+            return above, names
+    return None, []
 
 
 def _row_of_units(cells: Sequence[str]) -> list[str | None]:

@@ -1,256 +1,227 @@
-"""From columns of files to named SI rows: which column is which variable, in which unit, which rows count."""
+"""Which column is which variable, in which unit: the user's words, the header's, and nothing guessed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charz.description import Description
 from charz.errors import ExpressionError, ReadError, UnitError
 from charz.expressions import Expression, parse, unknown_name
 from charz.kinds import Kind
 from charz.readers.contract import Table
-from charz.trials import Rows
-from charz.units import to_si, unit_for
+from charz.readers.paths import field_number
+from charz.units import parse_quantity, to_si, unit_for
 
 # Columns that name a row; they have no unit.
 LABELS = ("device", "cycle", "sample")
 # The outcome of one trial, 0 or 1, where it stands in the file.
 OUTCOME = "switched"
+_ELECTRODE = "electrode"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user said about the files.
+    """What the user said about the files, with every expression parsed once.
 
-    Parameters
-    ----------
-    kind : Kind
-    columns : mapping of NAME to SOURCE
-    units : mapping of NAME to unit
-    where, switched : str or None
-        Expressions over the NAMEs, in the file's own units.
+    `where`, `switched` and `mask` see the file's own units; `derive` and `expect` see SI.
     """
 
     kind: Kind
-    columns: Mapping[str, str]
-    units: Mapping[str, str]
-    where: str | None = None
-    switched: str | None = None
+    said: Description
+    where: Expression | None
+    switched: Expression | None
+    mask: Mapping[str, Expression]
+    derive: Mapping[str, Expression]
+    expect: Sequence[Expression]
+
+    def raw_names(self) -> list[str]:
+        """Names that the rules in the file's own units use."""
+        rules = [self.where, self.switched, *self.mask.values()]
+        return _unique(name for rule in rules if rule is not None for name in rule.names)
+
+    def si_names(self) -> list[str]:
+        """Names that the rules in SI use and that are not computed themselves."""
+        rules = [*self.derive.values(), *self.expect]
+        return _unique(name for rule in rules for name in rule.names if name not in self.derive)
+
+
+def request_from(kind: Kind, said: Description) -> Request:
+    """Parse the expressions of a description.
+
+    Raises
+    ------
+    ExpressionError
+        When one is not in the language of `charz.expressions`.
+    """
+    return Request(
+        kind,
+        said,
+        parse(said.where) if said.where is not None else None,
+        parse(said.switched) if said.switched is not None else None,
+        {name: parse(text) for name, text in said.mask.items()},
+        {name: parse(text) for name, text in said.derive.items()},
+        [parse(text) for text in said.expect],
+    )
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Rows of one file that passed ``where``, in SI, with the outcome of each where it is known.
+class Mapped:
+    """Columns of one table under the names of the request.
 
-    `raw` holds the unitless columns (``switched``, ``cycle``) and `switched` the result of the rule.
+    Parameters
+    ----------
+    columns : mapping of str to int
+        Every column that is read, by name; the columns of an electrode variable are ``voltage[0]``, ...
+    units : mapping of str to str
+        Stated unit of each column that is converted to SI.
+    stored : list of str
+        Names that enter the dataset.
     """
 
-    rows: Rows
-    raw: Mapping[str, NDArray[np.float64]]
-    switched: NDArray[np.bool_] | None
-    num_read: int
-    unused: Sequence[str]
+    columns: Mapping[str, int]
+    units: Mapping[str, str | None]
+    stored: list[str]
 
 
-def select(table: Table, request: Request, device: str) -> Selection:
-    """Take the mapped columns of one file, filter its rows, and convert them to SI.
+def map_columns(table: Table, request: Request, given: Iterable[str]) -> Mapped:
+    """Find the columns that the request means, and their units.
 
     Parameters
     ----------
     table : Table
     request : Request
-    device : str
-        Name of the device where no column says it.
+    given : iterable of str
+        Names that the path or a constant gives.
 
     Raises
     ------
     ReadError, UnitError, ExpressionError
-        When a column, unit or expression is wrong, no row is left, or a mapped cell is empty.
+        When a column, unit or name in an expression is not there.
     """
-    where = parse(request.where) if request.where is not None else None
-    switched = parse(request.switched) if request.switched is not None else None
-    mapped = _mapped(table, request)
-    sources = {name: table.index(source) for name, source in mapped.items()}
-    for name in _names_in(where, switched):
-        if name not in sources and not table.has(name):
-            expression = where if where is not None and name in where.names else switched
-            text = expression.text if expression is not None else ""
-            known = dict.fromkeys((*mapped, *(column.name for column in table.columns if column.name)))
-            raise ExpressionError(f"{table.path}: {unknown_name(text, name, known)}")
-    only_in_rules = {name: table.index(name) for name in _names_in(where, switched) if name not in sources}
-    stored = [name for name in sources if name not in (*LABELS, OUTCOME)]
-    # Units first: a missing one is told before a large file is parsed.
-    units = {name: _stated_unit(name, sources[name], table, request) for name in stored}
-
-    numeric = [name for name in (*sources, *only_in_rules) if name != "device"]
-    indices = {**sources, **only_in_rules}
-    values = dict(zip(numeric, table.numbers([indices[name] for name in numeric]), strict=True))
-    keep = _kept(table, where, values)
-    values = {name: column[keep] for name, column in values.items()}
-    outcome = None
-    if switched is not None:
-        _refuse_missing(table, keep, {name: values[name] for name in switched.names}, request)
-        outcome = switched.mask(values, int(keep.sum()))
-    _refuse_missing(table, keep, {name: values[name] for name in numeric if name in sources}, request)
-
-    converted = {name: _convert(name, values[name], units[name], request.kind) for name in stored}
-    names = np.full(keep.sum(), device)
-    if "device" in sources:
-        names = np.asarray(table.texts(sources["device"]))[keep]
-        _refuse_nameless(table, names, keep)
-    rows = Rows(
-        names,
-        {name: pair[0] for name, pair in converted.items()},
-        {name: pair[1] for name, pair in converted.items()},
-        (str(table.path),),
-        np.zeros(int(keep.sum()), dtype=np.int64),
-        table.rows[keep],
-    )
-    raw = {name: values[name] for name in numeric if name in (*LABELS, OUTCOME)}
-    used = set(indices.values())
-    unused = [table.label(index) for index in range(len(table.columns)) if index not in used]
-    return Selection(rows, raw, outcome, keep.size, unused)
+    kind, given = request.kind, set(given)
+    found = _sources(table, request, given)
+    columns: dict[str, int] = {}
+    for name, source in found.items():
+        indices = table.indices(source) if _has_electrodes(kind, name) else [table.index(source)]
+        numbered = {f"{name}[{n}]": index for n, index in enumerate(indices)}
+        columns |= numbered if _has_electrodes(kind, name) else {name: indices[0]}
+    stored = [name for name in columns if name not in (*LABELS, OUTCOME)]
+    for name in (*request.raw_names(), *request.si_names()):
+        if name not in columns and name not in given and name not in request.derive:
+            columns[name] = _ingredient(table, request, name, columns)
+    si = [name for name in request.si_names() if name in columns and name not in LABELS]
+    units = {name: _stated_unit(name, columns[name], table, request) for name in _unique([*stored, *si])}
+    return Mapped(columns, units, stored)
 
 
-def _mapped(table: Table, request: Request) -> dict[str, str]:
+def _sources(table: Table, request: Request, given: set[str]) -> dict[str, str]:
     """Join the user's columns with those whose header is already the name of a variable of the kind."""
-    own = (*request.units, *(variable.name for variable in request.kind.variables), *LABELS, OUTCOME)
-    found = {name: name for name in own if name not in request.columns and table.has(name)}
-    mapped = {**found, **request.columns}
-    for name, unit in request.units.items():
-        if name not in mapped:
+    said = request.said
+    own = (*said.units, *(variable.name for variable in request.kind.variables), *LABELS, OUTCOME)
+    taken = {*said.columns, *said.derive, *given}
+    # What a file's name or the folder says wins over a header of the same word only if the user asked for it.
+    found = {name: name for name in own if name not in taken and table.has(name)}
+    mapped = {**found, **said.columns}
+    for name, unit in said.units.items():
+        if name not in mapped and name not in given and name not in request.derive and not table.has(name):
             raise ReadError(
-                f"{table.path}: --unit {name}={unit} belongs to no column; map one with --column {name}=SOURCE, "
+                f"{table.place}: --unit {name}={unit} belongs to no column; map one with --column {name}=SOURCE, "
                 "or leave the unit out"
             )
     return mapped
 
 
-def _names_in(*expressions: Expression | None) -> list[str]:
-    return [name for expression in expressions if expression is not None for name in expression.names]
+def _ingredient(table: Table, request: Request, name: str, columns: Mapping[str, int]) -> int:
+    """Column of a name that only an expression uses."""
+    if table.has(name):
+        return table.index(name)
+    said = request.said
+    rules = [
+        request.where,
+        request.switched,
+        *request.mask.values(),
+        *request.derive.values(),
+        *request.expect,
+    ]
+    text = next(rule.text for rule in rules if rule is not None and name in rule.names)
+    headers = (column.name for column in table.columns if column.name)
+    known = dict.fromkeys((*columns, *said.constants, *said.derive, *headers))
+    raise ExpressionError(f"{table.place}: {unknown_name(text, name, known)}")
+
+
+def _has_electrodes(kind: Kind, name: str) -> bool:
+    variable = kind.variable(name)
+    return variable is not None and _ELECTRODE in variable.dims
 
 
 def _stated_unit(name: str, index: int, table: Table, request: Request) -> str | None:
     """Return the unit as the user or the header states it; checked here, so that nothing is guessed."""
-    stated = request.units.get(name) or table.columns[index].unit
-    variable = request.kind.variable(name)
+    base = name.partition("[")[0]
+    stated = request.said.units.get(base) or table.columns[index].unit
+    variable = request.kind.variable(base)
     allowed = variable.units if variable else None
     if stated is None and allowed == ("1",):
         stated = "1"
     try:
-        unit_for(name, stated, allowed, arbitrary=variable.arbitrary if variable else True)
+        unit_for(base, stated, allowed, arbitrary=variable.arbitrary if variable else True)
     except UnitError as error:
-        raise UnitError(f"{table.path}: {error}") from error
+        raise UnitError(f"{table.place}: {error}") from error
     return stated
 
 
-def _convert(
+def convert(
     name: str, values: NDArray[np.float64], unit: str | None, kind: Kind
 ) -> tuple[NDArray[np.float64], str]:
-    variable = kind.variable(name)
+    """Convert a column to SI as the kind stores it."""
+    base = name.partition("[")[0]
+    variable = kind.variable(base)
     allowed = variable.units if variable else None
-    return to_si(values, unit, name, allowed, arbitrary=variable.arbitrary if variable else True)
+    return to_si(values, unit, base, allowed, arbitrary=variable.arbitrary if variable else True)
 
 
-def _kept(
-    table: Table, where: Expression | None, values: Mapping[str, NDArray[np.float64]]
-) -> NDArray[np.bool_]:
-    if where is None:
-        return np.ones(table.rows.size, dtype=bool)
-    keep = where.mask(values, table.rows.size)
-    if not keep.any():
-        raise ReadError(
-            f"{table.path}: --where {where.text!r} keeps none of the {keep.size} rows; its values are in the "
-            "file's own units"
-        )
-    return keep
+def given_quantities(
+    request: Request, path_fields: Mapping[str, str], place: Path | str
+) -> dict[str, tuple[float, str]]:
+    """Quantities that no column holds: constants, and the numbers in the path that are wanted.
 
-
-def _refuse_missing(
-    table: Table, keep: NDArray[np.bool_], values: Mapping[str, NDArray[np.float64]], request: Request
-) -> None:
-    """Raise for the first missing value; a comparison with NaN is false and would count as 'not switched'."""
-    for name, column in values.items():
-        missing = np.isnan(column)
-        if missing.any():
-            line = table.rows[keep][np.argmax(missing)]
-            raise ReadError(
-                f"{table.path}, line {line}, column {request.columns.get(name, name)} ({name}): the cell is "
-                "empty or "
-                f"NaN ({int(missing.sum())} such rows); leave such rows out with --where '{name} == {name}', "
-                "or complete the file"
-            )
-
-
-def _refuse_nameless(table: Table, names: NDArray[np.str_], keep: NDArray[np.bool_]) -> None:
-    if (names == "").any():
-        line = table.rows[keep][np.argmax(names == "")]
-        raise ReadError(f"{table.path}, line {line}: the cell that names the device is empty")
-
-
-def device_names(paths: Sequence[Path]) -> list[str]:
-    """Name a device after each file: its stem, with the folder in front where stems repeat.
-
-    Raises
-    ------
-    ReadError
-        When two files would give the same name.
-    """
-    stems = [path.stem for path in paths]
-    if len(set(stems)) < len(stems):
-        stems = [f"{path.resolve().parent.name}/{path.stem}" for path in paths]
-    if len(set(stems)) < len(stems):
-        raise ReadError(
-            "two of the files have the same folder and name, so their devices cannot be told apart; "
-            "give every file once, or map a device column with --column device=SOURCE"
-        )
-    return stems
-
-
-def join(
-    parts: Sequence[Selection],
-) -> tuple[Rows, dict[str, NDArray[np.float64]], NDArray[np.bool_] | None]:
-    """Put the rows of several files one after the other.
+    A field of the path is a quantity where it is a variable of the kind, has a unit, or is used in a rule; others
+    are only names. Its unit must be stated like that of a column.
 
     Returns
     -------
-    rows : Rows
-    labels : mapping of str to array
-        ``cycle``, ``sample`` and ``switched`` columns.
-    outcome : array of bool or None
-        Result of the switched rule.
+    dict
+        Value in SI and canonical unit of each name.
 
     Raises
     ------
-    ReadError
-        When the files have different columns.
-    UnitError
-        When a variable has another dimension in one file than in the first.
+    ReadError, UnitError
+        When a field that is wanted is no number, or a unit is missing or wrong.
     """
-    first = parts[0]
-    for part in parts[1:]:
-        place = part.rows.files[0]
-        if set(part.rows.values) != set(first.rows.values) or set(part.raw) != set(first.raw):
-            raise ReadError(
-                f"{place}: has the columns {', '.join([*part.rows.values, *part.raw])} where "
-                f"{first.rows.files[0]} "
-                f"has {', '.join([*first.rows.values, *first.raw])}; one dataset needs the same in every file"
-            )
-        for name, unit in part.rows.units.items():
-            if unit != first.rows.units[name]:
-                raise UnitError(
-                    f"{place}: {name} is in {unit}, but in {first.rows.units[name]} in the first file"
-                )
-    rows = Rows(
-        np.concatenate([part.rows.device for part in parts]),
-        {name: np.concatenate([part.rows.values[name] for part in parts]) for name in first.rows.values},
-        first.rows.units,
-        tuple(part.rows.files[0] for part in parts),
-        np.concatenate([part.rows.file + index for index, part in enumerate(parts)]),
-        np.concatenate([part.rows.line for part in parts]),
-    )
-    labels = {name: np.concatenate([part.raw[name] for part in parts]) for name in first.raw}
-    outcomes = [part.switched for part in parts if part.switched is not None]
-    return rows, labels, np.concatenate(outcomes) if outcomes else None
+    kind, said = request.kind, request.said
+    found: dict[str, tuple[float, str]] = {}
+    for name, text in said.constants.items():
+        variable = kind.variable(name)
+        allowed = variable.units if variable else None
+        found[name] = parse_quantity(text, name, allowed, arbitrary=variable.arbitrary if variable else True)
+    wanted = {*said.units, *(variable.name for variable in kind.variables), *request.si_names()}
+    for name, text in path_fields.items():
+        if name in found or name not in wanted or name in said.columns or name in LABELS:
+            continue
+        number = field_number(text)
+        if number is None:
+            raise ReadError(f"{place}: the path gives {name} = {text!r}, which is no number")
+        variable = kind.variable(name)
+        allowed = variable.units if variable else None
+        stated = said.units.get(name) or ("1" if allowed == ("1",) else None)
+        values, unit = to_si(
+            [number], stated, name, allowed, arbitrary=variable.arbitrary if variable else True
+        )
+        found[name] = (float(values[0]), unit)
+    return found
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

@@ -23,7 +23,7 @@ def is_number(cell: str, *, comma: bool = False) -> bool:
 
 
 def to_numbers(
-    cells: Sequence[str], rows: NDArray[np.int64], place: str, *, comma: bool
+    cells: Sequence[str], rows: NDArray[np.int64], place: str, *, comma: bool, noun: str = "line"
 ) -> NDArray[np.float64]:
     """Convert one column.
 
@@ -37,6 +37,8 @@ def to_numbers(
         File and column, for the message.
     comma : bool
         Whether the file writes decimal commas.
+    noun : str
+        ``line`` of a text, or ``row`` of a sheet.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def to_numbers(
         else:
             decimal = "comma" if comma else "point"
             raise ReadError(
-                f"{place}, line {rows[position]}: {cell[:40]!r} is not a number (decimal {decimal}); "
+                f"{place}, {noun} {rows[position]}: {cell[:40]!r} is not a number (decimal {decimal}); "
                 "correct the cell, or map another column"
             )
     return values

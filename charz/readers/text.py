@@ -54,11 +54,20 @@ def refuse_binary(path: Path, head: bytes) -> None:
             raise ReadError(f"{path}: {name}, not delimited text; no reader of this version opens it")
     if any(head.startswith(mark) for mark, _ in _MARKS):
         return
-    if b"\x00" in head:
+    if b"\x00" in head and unmarked_utf16(head) is None:
         raise ReadError(
             f"{path}: a binary file, not text (it holds NUL bytes); if it is UTF-16 text, save it with a "
             "byte-order mark or as UTF-8"
         )
+
+
+def unmarked_utf16(head: bytes) -> str | None:
+    """Name of the UTF-16 that a text without byte-order mark is in: every second byte of Latin text is NUL."""
+    even, odd = head[0 : len(head) // 2 * 2 : 2], head[1::2]
+    for encoding, letters, zeros in (("utf-16-le", even, odd), ("utf-16-be", odd, even)):
+        if zeros and zeros.count(0) > 0.9 * len(zeros) and 0 not in letters:
+            return encoding
+    return None
 
 
 def read_text(path: Path) -> tuple[str, str]:
@@ -86,6 +95,11 @@ def read_text(path: Path) -> tuple[str, str]:
                 raise ReadError(
                     f"{path}: starts with the mark of {encoding} but is not valid: {error}"
                 ) from error
+    if encoding := unmarked_utf16(content[:SNIFFED_BYTES]):
+        try:
+            return _text_only(path, content.decode(encoding)), encoding
+        except UnicodeDecodeError as error:
+            raise ReadError(f"{path}: looks like {encoding} but is not valid: {error}") from error
     try:
         return _text_only(path, content.decode("utf-8")), "utf-8"
     except UnicodeDecodeError:

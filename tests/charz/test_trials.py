@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 
 from charz.errors import SchemaError
-from charz.trials import Rows, count_trials
+from charz.rows import Rows
+from charz.trials import count_trials
 
 
 def rows(device, amplitude, **values):
-    size = len(device)
     given = {"amplitude": amplitude, **values}
+    names = sorted(map(str, set(device)))
     return Rows(
-        np.array(device),
+        tuple(names),
+        np.array([names.index(str(name)) for name in device]),
         {name: np.asarray(value, float) for name, value in given.items()},
         {name: {"amplitude": "V", "width": "s", "initial_state": "1"}.get(name, "ohm") for name in given},
         ("a.csv",),
-        np.zeros(size, int),
-        np.arange(size) + 2,
+        (range(2, len(device) + 2),),
     )
 
 

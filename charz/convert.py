@@ -1,0 +1,232 @@
+"""`convert`: laboratory files to a netCDF file, in blocks where a file is larger than one should hold in memory.
+
+A long table is cut into blocks of about half a million rows. Each block is selected, arranged and validated exactly like a
+small file, and appended along the last dim, so that memory does not grow with the length of the record.
+
+Cost, on two cores: a CSV of 10 million rows and two columns in about the time that the fastest CSV library needs to
+read it (`tests/results/benchmark-reading.md`).
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from charz.arrange import to_dataset
+from charz.atomic import replacing
+from charz.description import Description
+from charz.errors import SchemaError
+from charz.kinds import Kind
+from charz.provenance import sha256
+from charz.readers.bulk import NotPlain
+from charz.readers.contract import Table
+from charz.readers.mapping import LABELS, Request, given_quantities, map_columns
+from charz.readers.read import attributes, checked_request, read
+from charz.readers.select import Selection, Source, select
+from charz.readers.sources import described, files_of, sources_of
+from charz.schema import validate
+from charz.store import holds_dataset, prepared_for_netcdf, save
+
+BLOCK_ROWS = 500_000
+CHUNK_VALUES = 1 << 17
+
+
+def convert(
+    path: Path | str | Sequence[Path | str],
+    output: Path | str,
+    experiment: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    *,
+    description: Description | Path | str | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    **keys: Any,
+) -> None:
+    """Read laboratory files and write one dataset; a long record passes through memory in blocks.
+
+    Parameters
+    ----------
+    path, experiment, columns, units, description, progress, **keys
+        As for `charz.read`.
+    output : path
+        netCDF file; replaced only when the new one is complete.
+
+    Raises
+    ------
+    ReadError, UnitError, ExpressionError, SchemaError
+        As `charz.read`; the output is then left as it was.
+    FileNotFoundError
+        When a file or the folder of `output` does not exist.
+    """
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    said = described(description, paths)
+    said = said.updated({"experiment": experiment, "columns": columns, "units": units, **keys}, "convert")
+    files = files_of(paths, said)
+    if len(files) == 1 and not holds_dataset(files[0]):
+        request = checked_request(said)
+        sources = list(sources_of(files, said, request.kind))
+        if len(sources) == 1 and _is_long(sources[0], request):
+            # A file that is less plain than its ends is read line by line, which names what is wrong.
+            with contextlib.suppress(NotPlain):
+                _stream(files[0], sources[0], request, Path(output), progress)
+                return
+    save(read(files, description=said, progress=progress), output)
+
+
+def _is_long(source: Source, request: Request) -> bool:
+    """Whether a table is long, and plain enough for its blocks to be independent of one another."""
+    table, kind, said = source.table, request.kind, request.said
+    if table.batches is None:
+        return False
+    if kind.name in ("pulse_switching", "transfer") or said.where is not None or said.extract:
+        return False
+    mapped = map_columns(table, request, given_quantities(request, source.fields, table.place))
+    names = {*mapped.columns, *said.derive}
+    return not names & {*LABELS}
+
+
+def _stream(
+    file: Path,
+    source: Source,
+    request: Request,
+    output: Path,
+    progress: Callable[[int, int, str], None] | None,
+) -> None:
+    with ThreadPoolExecutor(1) as pool, replacing(output) as temporary:
+        checksum: Future[str] = pool.submit(sha256, file)
+        parts: list[Selection] = []
+        first: xr.Dataset | None = None
+        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as target:
+            start = 0
+            for block in _blocks(source, request):
+                part = select(block, request)
+                dataset = validate_block(request.kind, part)
+                if first is None:
+                    first = dataset
+                    _create(target, dataset, request.kind)
+                _refuse_disorder(target, dataset, request.kind, start, block.table)
+                _append(target, dataset, request.kind, start)
+                parts.append(_without_rows(part))
+                start += len(block.table.rows)
+                if progress is not None:
+                    progress(start, 0, f"{start} rows")
+        assert first is not None  # a table has rows
+        _finish(temporary, first, request, file, parts, start, checksum.result())
+
+
+def validate_block(kind: Kind, part: Selection) -> xr.Dataset:
+    """Arrange and validate one block like a file of its own."""
+    dataset = to_dataset(kind, part.rows, part.outcome)
+    dataset.attrs["experiment"] = kind.name
+    return validate(dataset)
+
+
+def _blocks(source: Source, request: Request) -> Iterator[Source]:
+    """Cut the table into tables of about `BLOCK_ROWS` rows, which hold only the columns that are read."""
+    table = source.table
+    assert table.batches is not None
+    given = given_quantities(request, source.fields, table.place)
+    used = sorted(set(map_columns(table, request, given).columns.values()))
+    held: list[Sequence[NDArray[np.float64]]] = []
+    start, rows = _first_line(table), 0
+    for batch in table.batches(used):
+        held.append(batch)
+        rows += len(batch[0])
+        if rows >= BLOCK_ROWS:
+            yield replace(source, table=_block(table, used, held, start))
+            start, rows, held = start + rows, 0, []
+    if rows:
+        yield replace(source, table=_block(table, used, held, start))
+
+
+def _first_line(table: Table) -> int:
+    """Line of the first row, without reading the file for it."""
+    place = str(table.dialect.get("first_row", "row 1"))
+    return int(place.rpartition(" ")[2])
+
+
+def _block(
+    table: Table, used: list[int], held: list[Sequence[NDArray[np.float64]]], start: int
+) -> Table:
+    columns = held[0] if len(held) == 1 else [np.concatenate(parts) for parts in zip(*held, strict=True)]
+    values = dict(zip(used, columns, strict=True))
+
+    # Columns as they are: the callers look at one after the other, and a copy of both would cost as much as reading.
+    def numbers(indices: Sequence[int]) -> Any:
+        return [values[index] for index in indices]
+
+    return replace(table, rows=range(start, start + len(columns[0])), numbers=numbers, batches=None)
+
+
+def _create(target: netCDF4.Dataset, dataset: xr.Dataset, kind: Kind) -> None:
+    """Create the dims and the variables along the last of them, uncompressed: noise does not compress."""
+    long = kind.dims[-1]
+    for dim in kind.dims:
+        target.createDimension(dim, None if dim == long else dataset.sizes[dim])
+    for name, array in dataset.data_vars.items():
+        if long in array.dims:
+            fill = np.nan if array.dtype.kind == "f" else None
+            chunks = [CHUNK_VALUES if dim == long else dataset.sizes[dim] for dim in array.dims]
+            variable = target.createVariable(
+                str(name), array.dtype, array.dims, fill_value=fill, chunksizes=chunks
+            )
+            variable.setncatts(array.attrs)
+            # Blocks are written once and in order: they need no cache.
+            variable.set_var_chunk_cache(size=0)
+
+
+def _append(target: netCDF4.Dataset, dataset: xr.Dataset, kind: Kind, start: int) -> None:
+    long = kind.dims[-1]
+    for name, array in dataset.data_vars.items():
+        if long in array.dims:
+            target.variables[str(name)][..., start : start + dataset.sizes[long]] = array.values
+
+
+def _refuse_disorder(
+    target: netCDF4.Dataset, dataset: xr.Dataset, kind: Kind, start: int, table: Table
+) -> None:
+    """Raise where time runs backward from one block to the next; `validate` sees each block alone."""
+    for variable in kind.variables:
+        if variable.increasing is None or variable.name not in dataset or start == 0:
+            continue
+        before = float(target.variables[variable.name][..., start - 1].item())
+        after = float(dataset[variable.name].values[..., 0].item())
+        if after < before:
+            raise SchemaError(
+                f"{table.place}, {table.noun} {table.rows[0]}: {variable.name} = {after:g} after {before:g}; it must "
+                "be not before the one ahead of it: time runs forward"
+            )
+
+
+def _without_rows(part: Selection) -> Selection:
+    """What the attributes need of a block; its values are on disk."""
+    empty = replace(part.rows, values={}, units={}, device=np.empty(0, dtype=np.intp))
+    return replace(part, rows=empty, outcome=None)
+
+
+def _finish(
+    temporary: Path,
+    first: xr.Dataset,
+    request: Request,
+    file: Path,
+    parts: list[Selection],
+    total: int,
+    checksum: str,
+) -> None:
+    """Add coordinates, variables of the device and attributes, in the form that `save` writes."""
+    long = request.kind.dims[-1]
+    rest = first.drop_vars([name for name, array in first.variables.items() if long in array.dims])
+    merged = replace(
+        parts[0],
+        num_read=total,
+        masked={name: sum(part.masked[name] for part in parts) for name in parts[0].masked},
+    )
+    rest.attrs = attributes(request, [file], [merged], total, [checksum])
+    prepared_for_netcdf(rest).to_netcdf(temporary, mode="a", engine="netcdf4", format="NETCDF4")

@@ -1,0 +1,98 @@
+"""The best split of a trace into two levels, and how often it is crossed."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charz.datachecks.moments import sample_rows, spans
+
+
+class Split(NamedTuple):
+    """Two levels of each row.
+
+    Parameters
+    ----------
+    threshold, low, high : array, shape (rows,)
+        Cut, and mean of the values below and above it.
+    noise : array, shape (rows,)
+        Standard deviation within the two levels, pooled.
+    share : array, shape (rows,)
+        Of the values above the cut.
+    """
+
+    threshold: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    share: NDArray[np.float64]
+
+    @property
+    def separation(self) -> NDArray[np.float64]:
+        """Distance of the levels over the noise; infinite without noise, zero where there is one value."""
+        distance = self.high - self.low
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(distance > 0, distance / self.noise, 0.0)
+
+
+def two_levels(values: NDArray[np.floating]) -> Split:
+    r"""Split each row at the cut that explains most of its variance (Otsu, IEEE Trans. SMC 9, 62 (1979)).
+
+    .. math:: \max_k\; w_k (1 - w_k) (\mu_{>k} - \mu_{\le k})^2
+
+    over all cuts k between two different values. Long rows are represented by every k-th of their values.
+    """
+    ordered = np.sort(sample_rows(values).astype(np.float64), axis=1)
+    finite = np.isfinite(ordered)
+    number = finite.sum(axis=1)
+    total = np.maximum(number, 1)[:, None]
+    middle = np.where(finite, ordered, 0.0).sum(axis=1, keepdims=True) / total
+    centred = np.where(finite, ordered - middle, 0.0)
+    below = np.cumsum(centred, axis=1)[:, :-1]
+    weight = np.arange(1, ordered.shape[1]) / total
+    between = np.where(
+        np.diff(ordered, axis=1) > 0, below**2 / np.clip(weight * (1 - weight), 1e-12, None), -1
+    )
+    if between.shape[1] == 0:
+        nothing = np.full(len(values), np.nan)
+        return Split(nothing, nothing, nothing, nothing, nothing)
+    cut = between.argmax(axis=1)[:, None]
+    best = np.take_along_axis(between, cut, axis=1)[:, 0]
+    lower = np.take_along_axis(weight * np.ones_like(below), cut, axis=1)[:, 0]
+    sums = np.take_along_axis(below, cut, axis=1)[:, 0] / total[:, 0]
+    variance = np.einsum("ij,ij->i", centred, centred) / total[:, 0]
+    two = (best > 0) & (number > 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = sums / lower, -sums / (1 - lower)
+    inside = np.maximum(variance - best / total[:, 0] ** 2, 0.0)
+    noise = np.sqrt(np.where(inside > 1e-12 * variance, inside, 0.0))
+    edges = [np.take_along_axis(ordered, cut + extra, axis=1)[:, 0] for extra in (0, 1)]
+    found = (0.5 * (edges[0] + edges[1]), middle[:, 0] + low, middle[:, 0] + high, noise, 1 - lower)
+    return Split(*(np.where(two, item, np.nan) for item in found))
+
+
+class Occupancy(NamedTuple):
+    """Of each row: samples and samples above the cut in either half (2, rows), and crossings of the cut."""
+
+    number: NDArray[np.int64]
+    above: NDArray[np.int64]
+    crossings: NDArray[np.int64]
+
+
+def occupancy(values: NDArray[np.floating], threshold: NDArray[np.float64]) -> Occupancy:
+    """Count in blocks how often each row is above its cut, in its first and second half, and how it crosses."""
+    rows = values.shape[0]
+    number, above = np.zeros((2, rows), dtype=np.int64), np.zeros((2, rows), dtype=np.int64)
+    crossings = np.zeros(rows, dtype=np.int64)
+    half = np.isfinite(values).sum(axis=1) // 2
+    for span in spans(values.shape):
+        part = values[:, max(span.start - 1, 0) : span.stop]
+        finite, state = np.isfinite(part), part > threshold[:, None]
+        crossings += ((state[:, 1:] != state[:, :-1]) & finite[:, 1:] & finite[:, :-1]).sum(axis=1)
+        skip = 1 if span.start else 0
+        early = np.arange(span.start, span.stop) < half[:, None]
+        for index, mask in enumerate((early, ~early)):
+            here = mask & finite[:, skip:]
+            number[index] += here.sum(axis=1)
+            above[index] += (here & state[:, skip:]).sum(axis=1)
+    return Occupancy(number, above, crossings)

@@ -1,10 +1,9 @@
 """`convert`: laboratory files to a netCDF file, in blocks where a file is larger than one should hold in memory.
 
-A long table is cut into blocks of about half a million rows. Each block is selected, arranged and validated exactly like a
-small file, and appended along the last dim, so that memory does not grow with the length of the record.
+A long table is cut into blocks of about half a million rows. Each block is selected, arranged and validated exactly
+like a small file, and appended along the last dim, so that memory does not grow with the length of the record.
 
-Cost, on two cores: a CSV of 10 million rows and two columns in about the time that the fastest CSV library needs to
-read it (`tests/results/benchmark-reading.md`).
+Cost: `tests/results/benchmark-reading.md` compares it with what CSV libraries need only to read the same file.
 """
 
 import contextlib
@@ -41,6 +40,7 @@ CHUNK_VALUES = 1 << 17
 def convert(
     path: Path | str | Sequence[Path | str],
     output: Path | str,
+    /,
     experiment: str | None = None,
     columns: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
@@ -152,9 +152,7 @@ def _first_line(table: Table) -> int:
     return int(place.rpartition(" ")[2])
 
 
-def _block(
-    table: Table, used: list[int], held: list[Sequence[NDArray[np.float64]]], start: int
-) -> Table:
+def _block(table: Table, used: list[int], held: list[Sequence[NDArray[np.float64]]], start: int) -> Table:
     columns = held[0] if len(held) == 1 else [np.concatenate(parts) for parts in zip(*held, strict=True)]
     values = dict(zip(used, columns, strict=True))
 

@@ -81,14 +81,14 @@ def convert(
 
     report = Report(as_json)
     found = description or description_beside(sources)
-    if found is not None:
-        report.say(f"Description: {found}")
     with progress_bar("reading") as advance:
         convert_files(sources, output, description=found, progress=advance, **keys)
     with opened(output) as dataset:
         summary = describe_dataset(dataset)
         print_dataset(report, f"{output} ({summary['experiment']})", summary, attributes=False)
         _say_rows(report, dataset)
+    if found is not None:
+        report.say(f"Description: {found}")
     report.say(f"Written: {output}")
     report.finish({"output": str(output), **summary})
 

@@ -81,7 +81,8 @@ Derive = Annotated[
 Constant = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME=QUANTITY", help="A quantity that no column holds, for example 'series_resistance=5 kohm'."
+        metavar="NAME=QUANTITY",
+        help="A quantity that no column holds, for example 'series_resistance=5 kohm'.",
     ),
 ]
 Schema = Annotated[
@@ -93,27 +94,39 @@ Schema = Annotated[
 ]
 PathPattern = Annotated[
     str | None,
-    typer.Option("--path", metavar="PATTERN", help="What the path says, for example '{radius}um/{amplitude}V_*.csv'."),
+    typer.Option(
+        "--path", metavar="PATTERN", help="What the path says, for example '{radius}um/{amplitude}V_*.csv'."
+    ),
 ]
 Device = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Name of the device, for example 'M12' or '{die}_{sample}'.")
+    str | None,
+    typer.Option(metavar="NAME", help="Name of the device, for example 'M12' or '{die}_{sample}'."),
 ]
-Cycle = Annotated[str | None, typer.Option(metavar="NUMBER", help="Number of the cycle, for example '{run}'.")]
+Cycle = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="Number of the cycle, for example '{run}'.")
+]
 TableName = Annotated[
     list[str] | None,
-    typer.Option("--table", metavar="NAME", help="Which tables of a file (sheets, runs, groups), for example 'Run*'."),
+    typer.Option(
+        "--table", metavar="NAME", help="Which tables of a file (sheets, runs), for example 'Run*'."
+    ),
 ]
 Tables = Annotated[
-    str | None, typer.Option(metavar="cycle|device", help="What the tables of one file are, where it has several.")
+    str | None,
+    typer.Option(metavar="cycle|device", help="What the tables of one file are, where it has several."),
 ]
 ReaderName = Annotated[
     str | None,
     typer.Option(
-        "--reader", metavar="NAME", help="File format, where the content does not tell; 'charz readers' lists them."
+        "--reader",
+        metavar="NAME",
+        help="File format, where the content does not tell: delimited, excel, keithley, hdf5, ... (a wrong name "
+        "lists all).",
     ),
 ]
 FewValues = Annotated[
-    bool, typer.Option("--few-values", help="Accept readings of a few exact values, as a stimulus programme has.")
+    bool,
+    typer.Option("--few-values", help="Accept readings of a few exact values, as a stimulus programme has."),
 ]
 Sets = Annotated[
     list[str] | None,

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from charz.cli.convert import parse_pairs, refuse_output
+from charz.cli.convert import refuse_output
+from charz.cli.describing import parse_pairs
 from charz.cli.output import Report
 from charz.errors import CharzError
 
@@ -59,7 +60,7 @@ def extract(
 
 def parse_options(pairs: Sequence[str]) -> dict[str, float | int | bool | str]:
     """Read ``NAME=VALUE`` pairs; a value is a number or true/false where it looks like one, otherwise text."""
-    found = parse_pairs(pairs, "--option", "'read_voltage=0.3 V'")
+    found = parse_pairs(pairs, "--option", "'read_voltage=0.3 V'") or {}
     return {name: _value(text) for name, text in found.items()}
 
 

@@ -32,27 +32,28 @@ class Rows(NamedTuple):
         NaN where a ragged table is padded.
     devices : array of str
         Empty where the kind has no devices.
-    per_device : int
-        Rows of each device: 1, or its cycles.
+    cycles : array
+        Labels of the cycles of which each device has one row; empty where it has one row in all.
     """
 
     variable: str
     unit: str
     values: NDArray[np.floating]
     devices: NDArray[np.str_]
-    per_device: int = 1
+    cycles: NDArray[Any] = np.array([])
 
     def label(self, row: int) -> str:
         """Name of the device of a row, with the cycle where a device has several rows."""
         if not self.devices.size:
             return ""
-        device = str(self.devices[row // self.per_device])
-        return device if self.per_device == 1 else f"{device} cycle {row % self.per_device}"
+        per_device = max(1, self.cycles.size)
+        device = str(self.devices[row // per_device])
+        return f"{device} cycle {self.cycles[row % per_device]}" if self.cycles.size else device
 
     @property
     def noun(self) -> str:
         """What a row is."""
-        return "devices" if self.per_device == 1 else "cycles"
+        return "cycles" if self.cycles.size else "devices"
 
 
 def response_name(dataset: xr.Dataset) -> str:
@@ -75,7 +76,8 @@ def record_rows(dataset: xr.Dataset, name: str) -> Rows:
     array = dataset[name]
     devices, cycles, points = array.shape
     values = array.values.reshape(devices * cycles, points)
-    return Rows(name, _unit(array), values, dataset["device"].values, cycles)
+    labels = dataset["cycle"].values if "cycle" in dataset.coords else np.arange(cycles)
+    return Rows(name, _unit(array), values, dataset["device"].values, labels)
 
 
 def cycle_rows(dataset: xr.Dataset) -> Rows:

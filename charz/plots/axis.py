@@ -64,8 +64,8 @@ def _exponent(values: NDArray[Any]) -> int:
     size = max((abs(end) for end in ends if math.isfinite(end)), default=0.0)
     if not size > 0:
         return 0
-    # A value such as 0.9999999 of a prefix belongs to it: rounded to six digits before it is looked up.
-    power = math.floor(math.log10(float(f"{size:.6g}")) / 3) * 3
+    # Rounded to two digits first: a sweep to 0.998 V is one of volts.
+    power = math.floor(math.log10(float(f"{size:.2g}")) / 3) * 3
     return min(max(power, min(_PREFIXES)), max(_PREFIXES))
 
 
@@ -78,6 +78,18 @@ def draw_thinned(axes: Axes, x: NDArray[Any], y: NDArray[Any], *style: str, **op
 def shown_of(shown: int, total: int, noun: str) -> str:
     """Say how many are drawn where not all are; empty otherwise."""
     return f"{shown} of {total} {noun} shown" if shown < total else ""
+
+
+def columns_of(panels: int) -> int:
+    """Columns of a grid of up to six panels that leaves few of them empty."""
+    return {4: 2}.get(panels, min(panels, 3))
+
+
+def labels_of(dataset: xr.Dataset, dim: str) -> NDArray[Any]:
+    """Labels along a dimension: its coordinate where it has a numeric one, else 0, 1, 2 ..."""
+    if dim in dataset.coords and dataset[dim].dtype.kind in "iuf":
+        return dataset[dim].values
+    return np.arange(dataset.sizes[dim])
 
 
 def spaced(total: int, number: int) -> list[int]:

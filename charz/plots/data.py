@@ -11,13 +11,12 @@ from matplotlib.figure import Figure
 
 from charz.atomic import replacing
 from charz.kinds import FLAG_INTERVAL, FLAG_LEFT, FLAG_NONE, FLAG_RIGHT, kind_named
-from charz.plots.axis import Scale, device_title, scale_of, shown_of, spaced
+from charz.plots.axis import Scale, columns_of, device_title, labels_of, scale_of, shown_of, spaced
 from charz.plots.sweeps import draw_hysteresis, draw_iv_sweep, draw_pulse_train
 from charz.plots.switching import wilson_interval
 from charz.plots.traces import draw_retention, draw_telegraph, draw_transfer
 
 MAX_PANELS = 6
-NUM_COLUMNS = 3
 MAX_DEVICES = 8
 _CENSORED = {
     FLAG_LEFT: ("v", "left-censored (lies below)"),
@@ -72,7 +71,7 @@ def data_figure(dataset: xr.Dataset, title: str = "") -> Figure:
 def _draw_pulse_switching(figure: Figure, dataset: xr.Dataset) -> str:
     total = dataset.sizes["device"]
     devices = spaced(total, MAX_PANELS)
-    columns = min(len(devices), NUM_COLUMNS)
+    columns = columns_of(len(devices))
     rows = -(-len(devices) // columns)
     figure.set_size_inches(1.8 + 3.4 * columns, 1.0 + 2.8 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
@@ -116,7 +115,7 @@ def _draw_fractions(axes: Axes, device: xr.Dataset, amplitude: Scale) -> None:
             linewidth=0.8,
             label=label,
         )
-    if coloured:
+    if coloured and axes.get_subplotspec() == axes.figure.axes[0].get_subplotspec():
         axes.legend(fontsize=7, title="pulse width", title_fontsize=7)
 
 
@@ -128,7 +127,7 @@ def _draw_ramp_switching(figure: Figure, dataset: xr.Dataset) -> str:
     threshold = scale_of(dataset["threshold"])
     values = dataset["threshold"].values / threshold.factor
     flags = dataset["censored"].values if "censored" in dataset else np.zeros(values.shape, dtype=int)
-    cycles = np.arange(1, values.shape[1] + 1)
+    cycles = labels_of(dataset, "cycle")
     for index, device in enumerate(devices):
         colour, name = f"C{index}", str(dataset["device"].values[device])
         plain = flags[device] == FLAG_NONE

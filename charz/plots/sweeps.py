@@ -10,11 +10,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from charz.plots.axis import device_title, draw_thinned, scale_of, shown_of, spaced
+from charz.plots.axis import columns_of, device_title, draw_thinned, labels_of, scale_of, shown_of, spaced
 
 MAX_PANELS = 6
 NUM_COLUMNS = 3
 MAX_CYCLES = 30
+MAX_MARKED = 3
 _CYCLES = matplotlib.colormaps["viridis"]
 _UP, _DOWN = "tab:red", "tab:blue"
 
@@ -41,7 +42,7 @@ def draw_iv_sweep(figure: Figure, dataset: xr.Dataset) -> str:
         device_title(grid[0, column], dataset, device)
     grid[0, 0].set_ylabel(amperes.label)
     grid[1, 0].set_ylabel(magnitude.label)
-    _bar_of_cycles(figure, list(grid.ravel()), dataset.sizes["cycle"])
+    _bar_of_cycles(figure, list(grid.ravel()), dataset)
     return _shown(dataset, len(devices), len(cycles))
 
 
@@ -57,7 +58,8 @@ def draw_hysteresis(figure: Figure, dataset: xr.Dataset) -> str:
             _branches(panel, x, y, legend=cycle == cycles[0] and device == devices[0])
         device_title(panel, dataset, device)
         panel.set(xlabel=field.label, ylabel=signal.label)
-    axes[0].legend(fontsize=7)
+    if axes[0].get_legend_handles_labels()[0]:
+        axes[0].legend(fontsize=7)
     return _shown(dataset, len(devices), len(cycles))
 
 
@@ -73,10 +75,11 @@ def draw_pulse_train(figure: Figure, dataset: xr.Dataset) -> str:
     for device, panel in zip(devices, axes, strict=True):
         for cycle in cycles:
             y = values[device, :, 0] if single else values[device, cycle]
-            x = np.arange(1, y.size + 1)
+            x = labels_of(dataset, "cycle") if single else np.arange(1, y.size + 1)
             colour = "0.5" if single else _colour(cycle, dataset.sizes["cycle"])
             draw_thinned(panel, x, y, color=colour, linewidth=0.8)
-            if polarity is not None:
+            # Markers on every line of many would hide the lines.
+            if polarity is not None and (single or len(cycles) <= MAX_MARKED or cycle == cycles[0]):
                 signs = polarity[device, :, 0] if single else polarity[device, cycle]
                 _polarity(panel, x, y, signs, legend=cycle == cycles[0] and device == devices[0])
         device_title(panel, dataset, device)
@@ -84,14 +87,14 @@ def draw_pulse_train(figure: Figure, dataset: xr.Dataset) -> str:
     if polarity is not None and axes[0].get_legend_handles_labels()[0]:
         axes[0].legend(fontsize=7)
     if not single:
-        _bar_of_cycles(figure, axes, dataset.sizes["cycle"])
+        _bar_of_cycles(figure, axes, dataset)
     return _shown(dataset, len(devices), dataset.sizes["cycle"] if single else len(cycles))
 
 
 def _panels(figure: Figure, dataset: xr.Dataset) -> tuple[list[int], list[Axes]]:
     """One panel for each device that is shown."""
     devices = spaced(dataset.sizes["device"], MAX_PANELS)
-    columns = min(len(devices), NUM_COLUMNS)
+    columns = columns_of(len(devices))
     rows = -(-len(devices) // columns)
     wide = 2.0 if len(devices) == 1 else 0.0
     figure.set_size_inches(1.6 + wide + 3.4 * columns, 0.8 + 0.5 * wide + 2.9 * rows)
@@ -122,18 +125,20 @@ def _polarity(panel: Axes, x: np.ndarray, y: np.ndarray, signs: np.ndarray, *, l
         here = (np.sign(signs) == sign) & np.isfinite(y)
         if here.any():
             label = name if legend else None
-            draw_thinned(panel, x[here], y[here], marker, color=colour, markersize=3, label=label)
+            draw_thinned(panel, x[here], y[here], marker, color=colour, markersize=3, zorder=3, label=label)
 
 
 def _colour(cycle: int, total: int) -> Any:
     return _CYCLES(0.9 * cycle / max(total - 1, 1))
 
 
-def _bar_of_cycles(figure: Figure, axes: list[Axes], total: int) -> None:
-    if total > 1:
+def _bar_of_cycles(figure: Figure, axes: list[Axes], dataset: xr.Dataset) -> None:
+    labels = labels_of(dataset, "cycle")
+    if len(labels) > 1:
         # The map ends at 0.9 because its last tenth is too bright on white.
         colours = matplotlib.colors.ListedColormap(_CYCLES(np.linspace(0, 0.9, 256)))
-        figure.colorbar(ScalarMappable(Normalize(0, total - 1), colours), ax=axes, label="cycle", aspect=40)
+        scale = Normalize(float(labels[0]), float(labels[-1]))
+        figure.colorbar(ScalarMappable(scale, colours), ax=axes, label="cycle", aspect=40)
 
 
 def _shown(dataset: xr.Dataset, devices: int, cycles: int) -> str:

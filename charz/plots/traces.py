@@ -30,6 +30,7 @@ def draw_telegraph(figure: Figure, dataset: xr.Dataset) -> str:
         device_title(row[0], dataset, device)
         row[1].hist(values[kept] / scale.factor, bins=80, orientation="horizontal", color="C0", alpha=0.7)
         row[1].set_xlabel("samples")
+        row[1].locator_params(axis="x", nbins=3)
         row[0].set_xlabel(label)
     return shown_of(len(devices), total, "devices")
 

@@ -263,7 +263,7 @@ def _sources(
     key = f"{group}.{name}" if group else name
     unit = units.get(key) or ("s" if array.dtype.kind in "Mm" else None)
     origin = None
-    if array.shape and len(array.shape) == 2 and array.shape[0] == 1 or not array.shape:
+    if (array.shape and len(array.shape) == 2 and array.shape[0] == 1) or not array.shape:
         # The whole row is one "row" of the file, so it is read at once and cut afterwards.
         whole = array
         flat = (_size(array.shape),)

@@ -98,7 +98,9 @@ class _Content:
 
         try:
             with pa.OSFile(str(self.path)) as source:
-                return self._parse(source, range(len(self.numeric)), block=_READ_BYTES, skip=self.layout.rows[0])
+                return self._parse(
+                    source, range(len(self.numeric)), block=_READ_BYTES, skip=self.layout.rows[0]
+                )
         except NotPlain:
             return self.slowly(self.path)
 

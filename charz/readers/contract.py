@@ -93,8 +93,8 @@ class Table:
         return f"{self.path}, {self.name}" if self.name else str(self.path)
 
     def has(self, source: str) -> bool:
-        """Whether exactly one header cell (without its unit) is spelled exactly like `source`."""
-        return sum(source in (column.name, column.joined) for column in self.columns) == 1
+        """Whether a header cell (without its unit) is spelled exactly like `source`."""
+        return any(source in (column.name, column.joined) for column in self.columns)
 
     def label(self, index: int) -> str:
         """How messages call a column: its name, or ``@number`` where it has none."""

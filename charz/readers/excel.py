@@ -21,7 +21,9 @@ _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _WORKBOOK = "xl/workbook.xml"
-_SHEET_NAME = re.compile(r"<(?:\w+:)?sheet\s[^>]*?\bname=(?:\"([^\"]*)\"|'([^']*)')")
+# Never past the next "<": damaged files must not make these patterns slow.
+_SHEET_NAME = re.compile(r"<(?:\w+:)?sheet\s[^<>]*?\bname=(?:\"([^\"<]*)\"|'([^'<]*)')")
+_PLACE = re.compile(rb'<(?:\w+:)?(?:row|c)\s[^<>]*?\br="([A-Z]{0,3})(\d{1,9})"')
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _MAX_LIST_BYTES = 1 << 22
 _CHUNK = 1 << 20
@@ -183,8 +185,8 @@ def _inspect_parts(path: Path, stream: IO[bytes]) -> bool:
         for part in parts:
             if part.filename.lower().endswith((".xml", ".rels")):
                 _refuse_doctype(path, archive, part)
-                sheet = part.filename.startswith("xl/worksheets/")
-                found = found or (sheet and _has_formulas(archive, part))
+            if part.filename.startswith("xl/worksheets/") and part.filename.endswith(".xml"):
+                found = _has_formulas(path, archive, part) or found
     return found
 
 
@@ -211,14 +213,31 @@ def _refuse_doctype(path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo)
         )
 
 
-def _has_formulas(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
+def _has_formulas(path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
+    """Whether the sheet holds formulas.
+
+    Raises
+    ------
+    ReadError
+        When its rows or cells are out of order: openpyxl would leave out those that come late.
+    """
+    found, last, text = False, (0, 0, b""), b""
     with archive.open(part) as stream:
-        tail = b""
         while chunk := stream.read(_CHUNK):
-            if _FORMULA.search(tail + chunk):
-                return True
-            tail = chunk[-64:]
-    return False
+            text += chunk
+            cut = text.rfind(b"<") if len(chunk) == _CHUNK else len(text)
+            found = found or _FORMULA.search(text, 0, cut) is not None
+            for column, row in _PLACE.findall(text, 0, cut):
+                place = (int(row), len(column), column)
+                if place <= last:
+                    here = f"cell {column.decode()}{row.decode()}" if column else f"row {row.decode()}"
+                    raise ReadError(
+                        f"{path}, {part.filename}: {here} stands below {last[2].decode()}{last[0]}; the order of the "
+                        "cells is damaged, and some would be lost: open the book in Excel and save it again"
+                    )
+                last = place
+            text = text[cut:]
+    return found
 
 
 @contextlib.contextmanager

@@ -81,7 +81,9 @@ def tables_of_groups(path: Path, groups: Mapping[str, Group], form: str) -> list
     ReadError
         When no group has an array that can be columns.
     """
-    long = [name for name, group in groups.items() if any(math.prod(a.shape) > 1 for a in group.arrays.values())]
+    long = [
+        name for name, group in groups.items() if any(math.prod(a.shape) > 1 for a in group.arrays.values())
+    ]
     # Groups of single values only describe the others, unless there are no others.
     tabled = long or [name for name, group in groups.items() if group.arrays]
     aside = [name for name in groups if name not in tabled]
@@ -138,7 +140,9 @@ def stored_dataset(path: Path, dataset: Any) -> Stored:
 
 def lines_of(owner: str, attributes: Any, skip: Callable[[str], bool] = lambda name: False) -> list[str]:
     """Attributes as lines ``owner@name: value``, without those by which the formats keep their books."""
-    names = [name for name in attributes if name not in INTERNAL and not name.startswith("_") and not skip(name)]
+    names = [
+        name for name in attributes if name not in INTERNAL and not name.startswith("_") and not skip(name)
+    ]
     return [f"{owner}@{printable(name)}: {printable(attributes[name])}" for name in names]
 
 
@@ -155,7 +159,9 @@ def _survive(path: Path) -> None:
     limit = MAX_SECONDS + SECONDS_PER_BYTE * path.stat().st_size
     command = [sys.executable, "-P", hdf5_probe.__file__, str(path)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=limit, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, capture_output=True, timeout=limit, stdin=subprocess.DEVNULL, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise ReadError(
             f"{path}: not {NOUN} that can be read: libhdf5 was still busy after {limit:.0f} s, as it is with "
@@ -165,7 +171,9 @@ def _survive(path: Path) -> None:
         return
     said = done.stderr.decode(errors="replace").strip()
     reason = said[:MAX_REASON] if done.returncode == 3 else f"libhdf5 crashed (exit code {done.returncode})"
-    raise ReadError(f"{path}: not {NOUN} that can be read (cut short, damaged, or of another format): {reason}")
+    raise ReadError(
+        f"{path}: not {NOUN} that can be read (cut short, damaged, or of another format): {reason}"
+    )
 
 
 def _walk(path: Path, file: Any) -> dict[str, Group]:
@@ -214,9 +222,13 @@ def _other_links(group: Any) -> list[str]:
     for name in group:
         link = group.get(name, getlink=True)
         if isinstance(link, h5py.ExternalLink):
-            remarks.append(f"link {name!r} leads to another file and is never followed; read {link.filename!r} itself")
+            remarks.append(
+                f"link {name!r} leads to another file and is never followed; read {link.filename!r} itself"
+            )
         elif isinstance(link, h5py.SoftLink):
-            remarks.append(f"link {name!r} is not followed; what it names is read at its own place, {link.path!r}")
+            remarks.append(
+                f"link {name!r} is not followed; what it names is read at its own place, {link.path!r}"
+            )
     return remarks
 
 

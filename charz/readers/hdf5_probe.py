@@ -56,7 +56,9 @@ def elsewhere(dataset: Any) -> str | None:
 
     properties = dataset.id.get_create_plist()
     if properties.get_layout() == h5py.h5d.VIRTUAL or properties.get_external_count():
-        return "its data lie in other files, which are never opened through this one; read those, or repack it"
+        return (
+            "its data lie in other files, which are never opened through this one; read those, or repack it"
+        )
     for index in range(properties.get_nfilters()):
         code, _, _, name = properties.get_filter(index)
         if not h5py.h5z.filter_avail(code):

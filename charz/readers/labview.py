@@ -180,12 +180,13 @@ def _table(
             f"{place}, line {segment.names + 1}: {lines[segment.names][:40]!r} where the names of the columns "
             "(X_Value, ...) stand; nothing says what the values are"
         )
-    width = len(names)
-    rows = [_complete(row, names, dialect) for row in segment.rows]
-    if names[-1] == _COMMENT and not any(
-        split_cells(row, dialect.separator)[width - 1 :] != [""] for row in rows if row
-    ):
-        names = names[:-1]
+    rows = segment.rows
+    if names[-1] == _COMMENT:
+        first = len(names) - 1
+        if any(any(split_cells(row, dialect.separator)[first:]) for row in rows):
+            rows = [_with_comment(row, names, dialect) for row in rows]
+        else:
+            names = names[:-1]
     comma = _has_comma(rows, dialect) if dialect.comma is None else dialect.comma
     _check_decimals(place, rows, segment.names + 1, len(names), dialect.separator, comma=comma)
     x_axis = {
@@ -215,11 +216,9 @@ def _table(
     return replace(table, remarks=_remarks(segment, len(table.rows)))
 
 
-def _complete(row: str, names: Sequence[str], dialect: _Dialect) -> str:
-    """Row with its comment: LabVIEW leaves the last cell away where nobody commented."""
-    if row and names[-1] == _COMMENT and row.count(dialect.separator) == len(names) - 2:
-        return row + dialect.separator
-    return row
+def _with_comment(row: str, names: Sequence[str], dialect: _Dialect) -> str:
+    """Row with its last cell, which LabVIEW leaves away where nobody commented."""
+    return row + dialect.separator if row and row.count(dialect.separator) == len(names) - 2 else row
 
 
 def _has_comma(rows: Sequence[str], dialect: _Dialect) -> bool:

@@ -1,6 +1,5 @@
 """Variables of netCDF-3 and netCDF-4 files in one form: dimensions by name, values decoded where they lie."""
 
-import math
 import mmap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

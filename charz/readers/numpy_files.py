@@ -75,7 +75,9 @@ def _members(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, NDArray[An
             pickles.append(name)
             remarks.append(f"member {name!r} {_WHY}; save it as numbers if it is needed")
         elif name in arrays:
-            raise ReadError(f"{path}: two members are called {name!r}; rename one, it is not clear which counts")
+            raise ReadError(
+                f"{path}: two members are called {name!r}; rename one, it is not clear which counts"
+            )
         else:
             arrays[name] = array
     if not arrays and pickles:

@@ -26,6 +26,7 @@ MAX_METADATA = 1000
 
 def read(
     path: Path | str | Sequence[Path | str],
+    /,
     experiment: str | None = None,
     columns: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,

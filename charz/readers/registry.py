@@ -4,13 +4,36 @@ import difflib
 from pathlib import Path
 
 from charz.errors import ReadError
-from charz.readers import delimited
+from charz.readers import (
+    delimited,
+    easyexpert,
+    excel,
+    hdf5,
+    keithley,
+    labview,
+    netcdf,
+    numpy_files,
+    oscilloscope,
+)
 from charz.readers.contract import Reader, Table
 from charz.readers.text import SNIFFED_BYTES
 from charz.store import require_file
 
 # In the order in which they are asked; delimited text takes whatever is text, so it comes last.
-READERS: dict[str, Reader] = {reader.name: reader for reader in (delimited.READER,)}
+READERS: dict[str, Reader] = {
+    reader.name: reader
+    for reader in (
+        numpy_files.READER,
+        netcdf.READER,
+        hdf5.READER,
+        keithley.READER,
+        excel.READER,
+        easyexpert.READER,
+        oscilloscope.READER,
+        labview.READER,
+        delimited.READER,
+    )
+}
 
 
 def find_reader(path: Path, name: str | None = None) -> Reader:

@@ -236,7 +236,14 @@ def with_wide_rows(parts):
     return {**parts, SHEET: parts[SHEET].replace(b"</sheetData>", rows + b"</sheetData>")}
 
 
+def replaced(old, new):
+    return lambda parts: {**parts, SHEET: parts[SHEET].replace(old, new)}
+
+
 DAMAGED = {
+    "rows out of order": (replaced(b'<row r="3"', b'<row r="1"'), "sheet1.xml: row 1 stands below B2; the order"),
+    "cell of another row": (replaced(b'"A3"', b'"A1"'), "sheet1.xml: cell A1 stands below 3; the order"),
+    "cells out of order": (replaced(b'"A2"', b'"C2"'), "sheet1.xml: cell B2 stands below C2; the order"),
     "no sheet part": (without(SHEET), "sheet 'A' is listed in the workbook but is not in the file"),
     "no workbook part": (without("xl/workbook.xml"), "it has no part xl/workbook.xml"),
     "binary workbook": (lambda parts: {"xl/workbook.bin": b"x"}, r"binary workbook \(.xlsb\)"),

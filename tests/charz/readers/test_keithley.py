@@ -66,7 +66,7 @@ def runs(tmp_path, settings=None):
     """Book with runs 9, 10 and 11, newest first, and the other sheets between them."""
     stated = [*block(11), *block(10), *block(9)] if settings is None else settings
     sheets = {
-        "Run11": run(3),
+        "Run11": run(4),
         "Calc": [["never", "read"], [1, 2]],
         "Settings": stated,
         "Run10": run(2),
@@ -85,7 +85,7 @@ def test_runs_come_in_the_order_of_their_numbers(tmp_path):
     tables = READER.open(path)
     assert [table.name for table in tables] == ["Run9", "Run10", "Run11"]
     currents = [table.numbers([table.index("AI")])[0] for table in tables]
-    np.testing.assert_array_equal(currents, [[k * 1e-9, k * 3e-9, k * 9e-9, k * 9e-9] for k in (1, 2, 3)])
+    np.testing.assert_array_equal(currents, [[k * 1e-9, k * 3e-9, k * 9e-9, k * 9e-9] for k in (1, 2, 4)])
 
 
 def test_scalars_stand_in_the_first_row_and_errors_are_nan(tmp_path):

@@ -56,7 +56,7 @@ KEYS: dict[str, Key] = {
     "extract": Key("rules", "quantities drawn out after reading (see `charz extract`)"),
 }
 _PARTS = {
-    "wide": {"keep": "list", "values": "list", "position": "text", "label": "text"},
+    "wide": {"keep": "list", "values": "list", "position": "text", "label": "text", "line": "text"},
     "join": {"file": "text", "columns": "pairs"},
 }
 
@@ -75,12 +75,16 @@ class Wide:
         Name of the running number, from 0, of each group of `values`.
     label : str
         Name of the quantity that stands in the header above each column (``0.9 V``), empty where there is none.
+    line : str
+        Name of the number of the line, from 1, that a row comes from, where the line is the device and no column
+        says so; empty where it is not wanted.
     """
 
     keep: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     position: str = "position"
     label: str = ""
+    line: str = ""
 
 
 @dataclass(frozen=True)
@@ -248,7 +252,7 @@ _FORMS = {
     "number": "a number",
     "list": "a text, or a list of texts",
     "pairs": "a table of NAME = text",
-    "wide": "a table with keep, values, position, label",
+    "wide": "a table with keep, values, position, label, line",
     "join": "a table with file and columns",
     "rules": "a list of tables ([[extract]]), each with a rule and its options",
 }

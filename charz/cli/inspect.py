@@ -1,7 +1,7 @@
 """`charz inspect`: what a file holds, be it a dataset, a posterior or run, or a raw laboratory file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +11,10 @@ from charz.cli.output import Report, plain
 from charz.errors import ReadError
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
+    from numpy.typing import NDArray
 
-_NETCDF = (b"\x89HDF\r\n\x1a\n", b"CDF")
 # Columns of the table of devices; fractions are those of all settings, the lowest and the highest.
 _DEVICE_KEYS = (
     "num_settings",
@@ -24,19 +25,31 @@ _DEVICE_KEYS = (
     "fraction_min",
     "fraction_max",
 )
-_SHOWN_ROWS = 5
+_COUNTED = {
+    "cycle": "num_cycles",
+    "pulse": "num_pulses",
+    "point": "num_points",
+    "time": "num_samples",
+    "sample": "num_samples",
+    "electrode": "num_electrodes",
+}
+_CENSORING = ("none", "left", "right", "interval")
 _SHOWN_DEVICES = 40
 _SHOWN_LETTERS = 100
+_BLOCK = 1 << 22
 
 
 def inspect(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A file written by charz (.nc), or a laboratory file (text)."),
+        typer.Argument(metavar="FILE", help="A file written by charz (.nc), or a laboratory file."),
     ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="OUT.json", help="Also write the numbers to this JSON file."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="OUT.png", help="Also draw the dataset to this PNG file.")
     ] = None,
     reader: Annotated[
         str | None,
@@ -44,13 +57,24 @@ def inspect(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
-    """Show dims, ranges, units, counts and attributes of a file, or how a laboratory file would be read."""
+    """Show dims, ranges, units, statistics and checks of a dataset, or how a laboratory file would be read."""
     from charz.cli.convert import refuse_output
+    from charz.store import holds_dataset, require_file
 
-    if output is not None:
-        refuse_output(output, [file])
+    require_file(file)
+    for target in (output, plot):
+        if target is not None:
+            refuse_output(target, [file])
+    if output is not None and plot is not None and output.absolute() == plot.absolute():
+        raise ReadError(f"--plot {plot}: is also the file of -o; give each its own name")
     report = Report(as_json)
-    summary = _inspect_netcdf(report, file) if _is_netcdf(file) else _inspect_text(report, file, reader)
+    is_dataset = reader is None and holds_dataset(file)
+    if plot is not None and not is_dataset:
+        raise ReadError(
+            f"--plot {plot}: {file} is no dataset of charz, and only those know what their columns are; make "
+            "one with 'charz convert'"
+        )
+    summary = _inspect_dataset(report, file, plot) if is_dataset else _inspect_other(report, file, reader)
     summary = {"file": str(file), **summary}
     if output is not None:
         from charz.atomic import replacing
@@ -64,42 +88,81 @@ def inspect(
 
 
 def describe_dataset(dataset: "xr.Dataset") -> dict[str, Any]:
-    """Numbers of a dataset: dims, variables with range and unit, totals, one entry a device."""
-    import numpy as np
+    """Numbers of a dataset: dims, variables with range and unit, totals, one entry a device.
 
-    variables = {}
-    for name, array in dataset.data_vars.items():
-        values = array.values
-        finite = values[np.isfinite(values)] if values.dtype.kind in "if" else values[:0]
-        variables[str(name)] = {
-            "dims": list(map(str, array.dims)),
-            "units": array.attrs.get("units"),
-            "long_name": array.attrs.get("long_name"),
-            "min": finite.min().item() if finite.size else None,
-            "max": finite.max().item() if finite.size else None,
-            "missing": int(values.size - finite.size) if values.dtype.kind in "if" else 0,
-        }
+    Values that are still on disk are read block by block and not kept.
+    """
     summary: dict[str, Any] = {
         "experiment": dataset.attrs.get("experiment"),
         "dims": {str(dim): int(size) for dim, size in dataset.sizes.items()},
-        "variables": variables,
+        "variables": {str(name): _describe_variable(array) for name, array in dataset.data_vars.items()},
         "attributes": dict(dataset.attrs),
     }
     if "device" in dataset.sizes:
         summary["num_devices"] = int(dataset.sizes["device"])
     if dataset.attrs.get("experiment") == "pulse_switching":
-        summary |= _describe_counts(dataset)
+        return summary | _describe_counts(dataset)
+    summary |= {key: int(dataset.sizes[dim]) for dim, key in _COUNTED.items() if dim in dataset.sizes}
+    if "censored" in dataset:
+        summary["censored"] = _count_censored(dataset)
     return summary
+
+
+def _describe_variable(array: "xr.DataArray") -> dict[str, Any]:
+    import numpy as np
+
+    low, high, missing = None, None, 0
+    for _, values in blocks(array) if array.dtype.kind in "if" else ():
+        finite = np.isfinite(values)
+        number = int(np.count_nonzero(finite))
+        missing += values.size - number
+        if not number:
+            continue
+        kept = values if number == values.size else values[finite]
+        first, last = kept.min().item(), kept.max().item()
+        low = first if low is None else min(low, first)
+        high = last if high is None else max(high, last)
+    return {
+        "dims": list(map(str, array.dims)),
+        "units": array.attrs.get("units"),
+        "long_name": array.attrs.get("long_name"),
+        "min": low,
+        "max": high,
+        "missing": missing,
+    }
+
+
+def blocks(array: "xr.DataArray | xr.Variable") -> "Iterator[tuple[tuple[slice, ...], NDArray[np.generic]]]":
+    """Values of an array in blocks along its longest dimension, each with its place in the array."""
+    longest = max(range(array.ndim), key=lambda axis: array.shape[axis]) if array.ndim else 0
+    size = array.shape[longest] if array.ndim else 1
+    step = max(1, _BLOCK * size // max(array.size, 1))
+    for first in range(0, size, step):
+        place = tuple(
+            slice(first, first + step) if axis == longest else slice(None) for axis in range(array.ndim)
+        )
+        yield place, array[place].values
+
+
+def _count_censored(dataset: "xr.Dataset") -> dict[str, int]:
+    """Count thresholds by kind of censoring; cells that only pad a ragged table are none."""
+    import numpy as np
+
+    flags = dataset["censored"].values
+    measured = np.isfinite(dataset["threshold"].values) | (flags != 0)
+    counts = np.bincount(flags[measured].ravel(), minlength=len(_CENSORING)).tolist()
+    return dict(zip(_CENSORING, counts, strict=True))
 
 
 def _describe_counts(dataset: "xr.Dataset") -> dict[str, Any]:
     import numpy as np
 
     trials, switched = dataset["num_trials"].values, dataset["num_switched"].values
+    amplitudes = dataset["amplitude"].values
     devices = {}
     for index, name in enumerate(dataset["device"].values.tolist()):
         used = trials[index] > 0
-        amplitude = dataset["amplitude"].values[index][used]
+        amplitude = amplitudes[index][used]
         fraction = switched[index][used] / trials[index][used]
         devices[str(name)] = {
             "num_settings": int(used.sum()),
@@ -142,6 +205,9 @@ def print_dataset(report: Report, title: str, summary: Mapping[str, Any], *, att
         )
         if len(devices) > _SHOWN_DEVICES:
             report.say(f"... and {len(devices) - _SHOWN_DEVICES} devices more (all of them with --json)")
+    if "censored" in summary:
+        counts = ", ".join(f"{count} {name}" for name, count in summary["censored"].items())
+        report.say(f"Thresholds by censoring: {counts}")
     if attributes:
         print_attributes(report, summary["attributes"])
 
@@ -149,44 +215,44 @@ def print_dataset(report: Report, title: str, summary: Mapping[str, Any], *, att
 def print_attributes(report: Report, attributes: Mapping[str, Any]) -> None:
     """Print attributes, long ones shortened."""
     report.table(
-        "attributes", ("name", "value"), [(name, _shorten(value)) for name, value in attributes.items()]
+        "attributes", ("name", "value"), [(name, shorten(value)) for name, value in attributes.items()]
     )
 
 
-def _shorten(value: object) -> str:
+def shorten(value: object) -> str:
+    """Value as text of at most 100 letters; of a longer one its length is said."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}... ({len(text)} characters)"
 
 
-def _is_netcdf(file: Path) -> bool:
-    from charz.store import require_file
+def _inspect_dataset(report: Report, file: Path, plot: Path | None) -> dict[str, Any]:
+    from charz.cli.inspect_data import checked, load_in_blocks, print_checks, print_lines
 
-    require_file(file)
-    with file.open("rb") as stream:
-        return stream.read(8).startswith(_NETCDF)
+    dataset = load_in_blocks(file)
+    summary = {**describe_dataset(dataset), **checked(dataset)}
+    print_dataset(report, f"{file.name} ({summary['experiment']})", summary)
+    print_lines(report, dataset, summary["statistics"])
+    print_checks(report, summary["checks"])
+    if plot is not None:
+        from charz.plots.data import plot_data
+
+        family = dataset.attrs.get("device_family", "")
+        parts = (family, summary["experiment"], file.name)
+        plot_data(dataset, plot, title=", ".join(part for part in parts if part))
+        report.say(f"Written: {plot}")
+        summary["plot"] = str(plot)
+    return {"type": "dataset", **summary}
 
 
-def _inspect_netcdf(report: Report, file: Path) -> dict[str, Any]:
-    import xarray as xr
+def _inspect_other(report: Report, file: Path, reader: str | None) -> dict[str, Any]:
+    """Look at a tree that charz wrote, or else at a laboratory file."""
+    from charz.cli.inspect_raw import inspect_raw
+    from charz.cli.inspect_tree import read_tree
 
-    from charz.kinds import KINDS
-    from charz.store import load
-
-    try:
-        with xr.open_datatree(file, engine="netcdf4") as tree:
-            groups = {
-                "/" if path == "." else path: _describe_group(node)
-                for path, node in tree.subtree_with_keys
-                if path != "." or node.data_vars
-            }
-            attributes = _native(tree.attrs)
-    except Exception as error:  # the netCDF, HDF5 and xarray layers each raise errors of their own
-        raise ReadError(f"{file}: not a readable netCDF file (cut short or damaged): {error}") from error
-    if set(groups) <= {"/"} and attributes.get("experiment") in KINDS:
-        summary = describe_dataset(load(file))
-        print_dataset(report, f"{file.name} ({summary['experiment']})", summary)
-        return {"type": "dataset", **summary}
-    for name, group in groups.items():
+    found = read_tree(file) if reader is None else None
+    if found is None:
+        return inspect_raw(report, file, reader)
+    for name, group in found["groups"].items():
         report.table(
             f"{file.name}: {name}",
             ("variable", "dims", "unit"),
@@ -195,65 +261,5 @@ def _inspect_netcdf(report: Report, file: Path) -> dict[str, Any]:
                 for variable, item in group["variables"].items()
             ],
         )
-    print_attributes(report, attributes)
-    return {"type": "tree", "groups": groups, "attributes": attributes}
-
-
-def _describe_group(node: "xr.DataTree") -> dict[str, Any]:
-    return {
-        "dims": {str(dim): int(size) for dim, size in node.sizes.items()},
-        "variables": {
-            str(name): {"dims": list(map(str, array.dims)), "units": array.attrs.get("units")}
-            for name, array in node.data_vars.items()
-        },
-        "attributes": _native(node.attrs),
-    }
-
-
-def _native(attributes: Mapping[Any, Any]) -> dict[str, Any]:
-    return {
-        str(name): value.tolist() if hasattr(value, "tolist") else value for name, value in attributes.items()
-    }
-
-
-def _inspect_text(report: Report, file: Path, reader: str | None) -> dict[str, Any]:
-    from charz.readers import open_table
-
-    table = open_table(file, reader)
-    columns = []
-    for index, column in enumerate(table.columns):
-        cells = table.texts(index)[:_SHOWN_ROWS]
-        columns.append({"source": f"@{index + 1}", "name": column.name, "unit": column.unit, "first": cells})
-    report.say(f"{file.name}: {len(table.rows)} rows, {len(table.columns)} columns")
-    report.table(
-        "dialect",
-        ("recognised", "value"),
-        [(name, "none" if value is None else value) for name, value in table.dialect.items()],
-    )
-    report.table(
-        "columns",
-        ("source", "header", "unit", "first rows"),
-        [
-            (item["source"], item["name"], item["unit"] or "not stated", _shorten(item["first"]))
-            for item in columns[:_SHOWN_DEVICES]
-        ],
-    )
-    if lines := table.attrs.get("metadata"):
-        report.table(
-            "lines outside the table", ("text",), [(_shorten(line),) for line in lines[:_SHOWN_DEVICES]]
-        )
-    missing = [item["source"] for item in columns if not item["unit"]]
-    if missing:
-        report.say(
-            f"Units are not stated for {len(missing)} of {len(columns)} columns. 'charz convert' needs, for "
-            "each that "
-            "you use: --column NAME=SOURCE --unit NAME=UNIT"
-        )
-    return {
-        "type": "table",
-        "num_rows": len(table.rows),
-        "dialect": dict(table.dialect),
-        "columns": columns,
-        "metadata": list(table.attrs.get("metadata", [])),
-        "units_missing": missing,
-    }
+    print_attributes(report, found["attributes"])
+    return {"type": "tree", **found}

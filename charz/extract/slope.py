@@ -41,8 +41,8 @@ def slope(dataset: xr.Dataset, series_resistance: Any = None, interval: Any = No
     -------
     xarray.Dataset
         The dataset with ``slope``, ``r_squared``, ``num_points`` (and ``conductance``) over (device, cycle); with
-        `interval` a dataset of kind ``retention`` with these over (device, time) and ``elapsed`` = cycle index
-        times interval. NaN where a loop is absent; R² is NaN where the signal is constant.
+        `interval` a dataset of kind ``retention`` with these over (device, time) and ``elapsed`` = (cycle - first
+        cycle) times interval, so that loops that were not recorded leave a gap. NaN where a loop is absent; R² is NaN where the signal is constant.
 
     Raises
     ------
@@ -66,12 +66,20 @@ def slope(dataset: xr.Dataset, series_resistance: Any = None, interval: Any = No
         variables["conductance"] = labelled(_CYCLE, conductance, "S", "conductance of the device")
         return same_kind(dataset, rule, variables)
     seconds = quantity(interval, "interval", "s", positive=True)
-    elapsed = np.broadcast_to(np.arange(conductance.shape[1]) * seconds, conductance.shape).copy()
+    elapsed = np.broadcast_to(_numbers(dataset) * seconds, conductance.shape).copy()
     variables = _labelled(line, units, _TIME)
     variables["elapsed"] = labelled(_TIME, elapsed, "s", "time since the start of the record")
     variables["conductance"] = labelled(_TIME, conductance, "S", "conductance of the device")
-    rule += f"; elapsed = cycle index * {seconds:g} s"
+    rule += f"; elapsed = (cycle - first cycle) * {seconds:g} s"
     return new_kind(dataset, "retention", rule, variables, ("device",))
+
+
+def _numbers(dataset: xr.Dataset) -> Floats:
+    """Number of each loop, counted from the first: its label, where the loops have any."""
+    if "cycle" not in dataset.coords:
+        return np.arange(dataset.sizes["cycle"], dtype=np.float64)
+    labels = dataset["cycle"].values.astype(np.float64)
+    return labels - labels[0]
 
 
 def _fit(dataset: xr.Dataset) -> _Line:

@@ -1,22 +1,20 @@
 """Named arrays to tables: a vector is a column, vectors of one length are one table; the rest is refused."""
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charz.errors import ReadError
+from charz.readers.containers import MAX_SHOWN, printable
 from charz.readers.contract import Column, Table
 from charz.readers.guard import foreign
 
 MAX_COLUMNS = 4096
 MAX_DEPTH = 16
-MAX_SHOWN = 64
 EXACT = 2**53
 BLOCK_ROWS = 1_000_000
 TEXT = np.dtype("U1")
@@ -147,57 +145,6 @@ def floats(values: NDArray[Any], place: str, first_row: int = 1) -> NDArray[np.f
     return np.asarray(values, dtype=np.float64)
 
 
-def printable(value: Any) -> str:
-    """Text of an attribute or cell: decoded, without NUL; a long array is described and not listed."""
-    if isinstance(value, np.ndarray):
-        if value.size > MAX_SHOWN:
-            return f"array of shape {value.shape}, {value.dtype} (not kept)"
-        value = value.tolist()
-    if isinstance(value, list):
-        return "[" + ", ".join(map(printable, value)) + "]"
-    if isinstance(value, bytes):
-        try:
-            value = value.decode()
-        except UnicodeDecodeError:
-            value = value.decode("latin-1")
-    text = str(value).rstrip("\x00").replace("\x00", "\\0").strip()
-    return text.encode(errors="backslashreplace").decode()
-
-
-def library(path: Path, module: str, extra: str, noun: str) -> ModuleType:
-    """Import the library that a format needs.
-
-    Raises
-    ------
-    ReadError
-        When it is not installed; the message says how to get it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        top = module.partition(".")[0]
-        raise ReadError(
-            f"{path}: {noun} needs the library {top}, which is not installed; pip install 'charz[{extra}]'"
-        ) from error
-
-
-def refuse_larger(path: Path, size: int, ratio: int, allowance: int, what: str) -> None:
-    """Raise when arrays would take far more memory than their file, as those of a decompression bomb do.
-
-    Raises
-    ------
-    ReadError
-        When `size` > `ratio` * file size + `allowance`, all in bytes.
-    """
-    limit = ratio * path.stat().st_size + allowance
-    if size > limit:
-        raise ReadError(
-            f"{path}: {what} would take {size:.3g} bytes in memory, the file has {path.stat().st_size}; more than "
-            f"{limit:.3g} are not unpacked because the file may be damaged or made to exhaust memory; "
-            "save it in parts or without compression"
-        )
-
-
 _Named = tuple[str | None, str, Stored]
 
 
@@ -305,9 +252,9 @@ def _table(
         label = sources[index].column.joined or f"@{index + 1}"
         return f"{path}, {name}, array {label!r}" if name else f"{path}, array {label!r}"
 
-    def batches(indices: Sequence[int]) -> Iterator[NDArray[np.float64]]:
+    def batches(indices: Sequence[int]) -> Iterator[Sequence[NDArray[np.float64]]]:
         for start in range(0, length, BLOCK_ROWS):
-            yield block(indices, start, min(start + BLOCK_ROWS, length))
+            yield list(block(indices, start, min(start + BLOCK_ROWS, length)))
 
     def texts(index: int, stop: int | None = None) -> list[str]:
         source = sources[index]
@@ -324,7 +271,7 @@ def _table(
         dialect=dialect,
         name=name,
         remarks=remarks,
-        batches=batches,
+        batches=batches if length > BLOCK_ROWS else None,
         noun="row",
     )
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import io
 import mmap
 import re
 import warnings
@@ -96,8 +97,7 @@ def open_excel(path: Path) -> list[Table]:
         When the file is no workbook that can be read, or no sheet holds numbers.
     """
     sheets = read_sheets(path)
-    tables, remarks, refusals = [], [], []
-    skipped = []
+    tables, skipped, remarks, refusals = [], [], [], []
     for sheet in sheets:
         try:
             table = sheet_table(path, sheet)
@@ -109,14 +109,12 @@ def open_excel(path: Path) -> list[Table]:
             skipped.append(f"{sheet.name} ({_why_empty(sheet)})")
         else:
             tables.append(table)
+    if not tables and refusals:
+        raise refusals[0]
     if not tables:
-        raise (
-            refusals[0]
-            if refusals
-            else ReadError(
-                f"{path}: no sheet of this workbook holds rows of numbers (sheets: "
-                f"{', '.join(skipped) or 'none'}); there is nothing to read"
-            )
+        raise ReadError(
+            f"{path}: no sheet of this workbook holds rows of numbers (sheets: {', '.join(skipped) or 'none'}); "
+            "there is nothing to read"
         )
     extra = {"skipped_sheets": ", ".join(skipped)} if skipped else {}
     single = len(tables) == 1 and not refusals
@@ -242,13 +240,14 @@ def _has_formulas(path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo) -
 
 @contextlib.contextmanager
 def _opened(stream: IO[bytes], *, data_only: bool) -> Iterator[Any]:
-    """Open a workbook; what openpyxl warns of (styles, extensions that it does not keep) is of no interest."""
+    """Open a workbook; what openpyxl warns of or prints (styles, extensions) is of no interest."""
     from openpyxl import load_workbook
 
     stream.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        book = load_workbook(stream, read_only=True, data_only=data_only, keep_links=False)
+        with contextlib.redirect_stdout(io.StringIO()):
+            book = load_workbook(stream, read_only=True, data_only=data_only, keep_links=False)
         try:
             yield book
         finally:

@@ -14,14 +14,8 @@ from numpy.typing import NDArray
 
 from charz.errors import ReadError
 from charz.readers import hdf5_probe
-from charz.readers.arrays import (
-    TEXT,
-    Stored,
-    library,
-    printable,
-    refuse_larger,
-    tables_of_arrays,
-)
+from charz.readers.arrays import TEXT, Stored, tables_of_arrays
+from charz.readers.containers import library, printable, refuse_larger
 from charz.readers.contract import Reader, Table
 from charz.readers.guard import MAX_REASON, foreign
 

@@ -1,5 +1,6 @@
 """Where in a text file the table stands: header, data rows, and the metadata around them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +13,7 @@ from charz.units import is_unit
 
 _PROBED_ROWS = 20
 _MAX_METADATA = 200
+_NAME_WITH_UNIT = re.compile(r"[^\s(\[]\S*(?:[ \t]+[(\[][^()\[\]]*[)\]])?")
 _STARTS_NUMBER = frozenset("0123456789+-.")
 
 
@@ -249,10 +251,19 @@ def _header_above(lines: Sequence[str], first: int, cut: _Cut, width: int) -> tu
     # NumPy's savetxt writes "# Input 0, Input 1" above rows that are separated by blanks.
     for delimiter in dict.fromkeys((cut.delimiter, ",", "\t", ";")) if commented else (cut.delimiter,):
         names = split_cells(text, delimiter)
-        fits = len(names) == width if commented else len(names) > width
+        if delimiter is None and len(names) != width:
+            names = _aligned_names(text, width)
+        # Blanks also stand within names, so more of them than columns would shift every name after the first.
+        fits = len(names) == width if commented or delimiter is None else len(names) > width
         if fits and not any(cut.is_number(name) for name in names):
             return above, names
     return None, []
+
+
+def _aligned_names(text: str, width: int) -> list[str]:
+    """Names of columns separated by blanks, where a name may hold blanks itself: ``Drive (mV)``, ``set point``."""
+    cuts = (_NAME_WITH_UNIT.findall(text), re.split(r"\s{2,}|\t", text.strip()))
+    return next((names for names in cuts if len(names) == width), [])
 
 
 def _row_of_units(cells: Sequence[str]) -> list[str | None]:

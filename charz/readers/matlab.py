@@ -1,20 +1,21 @@
 """MATLAB files: variables, the fields of structs and the cells of cell arrays as columns; v4 to v7 here."""
 
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 import warnings
+import zlib
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charz.errors import ReadError
-from charz.readers.arrays import MAX_DEPTH, refuse_larger, tables_of_arrays
+from charz.readers.arrays import MAX_DEPTH, tables_of_arrays
+from charz.readers.containers import printable, refuse_larger
 from charz.readers.contract import Reader, Table
 from charz.readers.guard import foreign
 from charz.readers.hdf5 import SIGNATURE
+from charz.readers.matlab_hdf5 import read_matlab73
+from charz.readers.matlab_values import DEEP, OBJECT, SPARSE, Refused, Value, flattened
 
 NOUN = "a MATLAB file"
 MAX_RATIO = 100
@@ -24,17 +25,6 @@ _COMPRESSED = 15
 _CHUNK = 1 << 20
 _TEXT = b"MATLAB "
 _V73 = b"MATLAB 7.3 MAT-file"
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A value that is no column; `reason` says what it is and what would mend it."""
-
-    reason: str
-
-
-# What a MATLAB variable is, from whichever version of the format: a struct is a mapping, a cell array a list.
-Value = NDArray[Any] | Mapping[str, Any] | list[Any] | Refused
 
 
 def open_matlab(path: Path) -> list[Table]:
@@ -49,13 +39,10 @@ def open_matlab(path: Path) -> list[Table]:
     ReadError
         When the file is damaged, unpacks to far more than its size, or holds nothing that can be a column.
     """
-    from charz.readers.matlab_hdf5 import read_matlab73
-
     with path.open("rb") as stream:
         head = stream.read(1024)
-    variables = read_matlab73(path) if _is_73(head) else _read_classic(path)
+    variables, remarks = (read_matlab73(path), []) if _is_73(head) else _read_classic(path)
     arrays: dict[str, NDArray[Any]] = {}
-    remarks = []
     for name, value in variables.items():
         for key, part in flattened(name, value):
             if isinstance(part, Refused):
@@ -67,66 +54,17 @@ def open_matlab(path: Path) -> list[Table]:
     return tables_of_arrays(path, arrays, remarks=remarks, dialect={"format": "MATLAB"})
 
 
-def flattened(name: str, value: Value, depth: int = 0) -> Iterator[tuple[str, NDArray[Any] | Refused]]:
-    """Arrays of a variable by their MATLAB names, or why there are none."""
-    if depth > MAX_DEPTH:
-        yield name, Refused(f"it is nested more than {MAX_DEPTH} levels deep")
-    elif isinstance(value, Mapping):
-        for field, part in value.items():
-            yield from flattened(f"{name}.{field}", part, depth + 1)
-    elif isinstance(value, list):
-        yield from _listed(name, value, depth)
-    else:
-        yield name, value
-
-
-def _listed(name: str, cells: list[Any], depth: int) -> Iterator[tuple[str, NDArray[Any] | Refused]]:
-    """A cell array or struct array."""
-    if cells and all(isinstance(cell, Mapping) and cell.keys() == cells[0].keys() for cell in cells):
-        for field in cells[0]:
-            values = [cell[field] for cell in cells]
-            if (column := _column(values)) is not None:
-                yield f"{name}.{field}", column
-            else:
-                for number, value in enumerate(values, start=1):
-                    yield from flattened(f"{name}({number}).{field}", value, depth + 1)
-    elif (column := _column(cells)) is not None:
-        yield name, column
-    elif cells and all(_is_vector(cell) and cell.size == cells[0].size for cell in cells):
-        for number, cell in enumerate(cells, start=1):
-            yield f"{name}{{{number}}}", cell
-    else:
-        yield name, Refused(
-            "its cells are neither single numbers, nor strings, nor vectors of one length; store each cell as a "
-            "variable of its own"
-        )
-
-
-def _column(cells: Sequence[Any]) -> NDArray[Any] | None:
-    """One column of single values of the same kind, or None."""
-    if not cells or not all(isinstance(cell, np.ndarray) and cell.size == 1 for cell in cells):
-        return None
-    kinds = {"U" if cell.dtype.kind in "US" else cell.dtype.kind for cell in cells}
-    if len(kinds) > 1 and not kinds <= set("biuf"):
-        return None
-    return np.concatenate([cell.reshape(1) for cell in cells])
-
-
-def _is_vector(cell: Any) -> bool:
-    return isinstance(cell, np.ndarray) and cell.dtype.kind in "biuf" and cell.size == max(cell.shape, default=0)
-
-
-def _read_classic(path: Path) -> dict[str, Value]:
-    """Variables of a file of version 4 to 7."""
+def _read_classic(path: Path) -> tuple[dict[str, Value], list[str]]:
+    """Variables of a file of version 4 to 7, and what scipy warned of while it read them."""
     import scipy.io
 
-    with foreign(path, NOUN), warnings.catch_warnings():
-        # Two variables of one name; the library warns, and takes the later.
-        warnings.simplefilter("error")
+    with foreign(path, NOUN), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
         refuse_larger(path, _unpacked(path), MAX_RATIO, MAX_EXTRA, "its variables")
-        # MATLAB packs numbers into small integers where they fit; their class says what they are.
-        found = scipy.io.loadmat(path, struct_as_record=True, squeeze_me=False, mat_dtype=True, appendmat=False)
-        return {name: _value(value) for name, value in found.items() if not name.startswith("__")}
+        # Not mat_dtype: it would drop the imaginary part of complex numbers, with a warning.
+        found = scipy.io.loadmat(path, struct_as_record=True, squeeze_me=False, appendmat=False)
+        values = {name: _value(value) for name, value in found.items() if not name.startswith("__")}
+    return values, [printable(" ".join(str(one.message).split())) for one in warned]
 
 
 def _value(value: Any, depth: int = 0) -> Value:
@@ -135,11 +73,11 @@ def _value(value: Any, depth: int = 0) -> Value:
     from scipy.sparse import issparse
 
     if depth > 2 * MAX_DEPTH:
-        return Refused("it is nested too deep")
+        return Refused(DEEP)
     if issparse(value):
-        return Refused("it is a sparse matrix; store full(...)")
+        return Refused(SPARSE)
     if isinstance(value, matlab.MatlabFunction | matlab.MatlabObject | matlab.MatlabOpaque):
-        return Refused("it is an object, a table or a function handle of MATLAB; store its columns as vectors")
+        return Refused(OBJECT)
     array = np.asarray(value)
     if array.dtype.names is not None:
         elements = [
@@ -161,7 +99,7 @@ def _unpacked(path: Path) -> int:
         head = stream.read(_HEADER)
         if not head.startswith(_TEXT):
             return size
-        order = "little" if head[126:128] == b"IM" else "big"
+        order: Literal["little", "big"] = "little" if head[126:128] == b"IM" else "big"
         while len(tag := stream.read(8)) == 8 and total <= limit:
             kind, length = (int.from_bytes(tag[n : n + 4], order) for n in (0, 4))
             if kind == _COMPRESSED:

@@ -7,15 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charz.readers import hdf5_probe
-from charz.readers.arrays import MAX_DEPTH, printable, refuse_larger
+from charz.readers.arrays import MAX_DEPTH
+from charz.readers.containers import printable, refuse_larger
 from charz.readers.hdf5 import MAX_EXTRA, MAX_RATIO, opened
-from charz.readers.matlab import Refused, Value
+from charz.readers.matlab_values import DEEP, OBJECT, SPARSE, Refused, Value
 
 # Where MATLAB keeps the cells that references lead to, and its objects.
 _OWN = ("#refs#", "#subsystem#")
 _MAX_CELLS = 100_000
-_OBJECT = "it is an object, a table or a function handle of MATLAB; store its columns as vectors"
-_NUMERIC = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+_NUMERIC = (
+    "double",
+    "single",
+    "logical",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+)
 
 
 def read_matlab73(path: Path) -> dict[str, Value]:
@@ -27,7 +32,9 @@ def read_matlab73(path: Path) -> dict[str, Value]:
         When the file is damaged, or would take far more memory than its size.
     """
     with opened(path) as file:
-        names = [name for name in hdf5_probe.hard_links(file) if name not in _OWN and not name.startswith("__")]
+        names = [
+            name for name in hdf5_probe.hard_links(file) if name not in _OWN and not name.startswith("__")
+        ]
         budget = _Budget(path)
         return {name: _value(file, file[name], budget, 0) for name in names}
 
@@ -47,13 +54,13 @@ def _value(file: Any, item: Any, budget: _Budget, depth: int) -> Value:
     import h5py
 
     if depth > 2 * MAX_DEPTH:
-        return Refused("it is nested too deep")
+        return Refused(DEEP)
     if "MATLAB_sparse" in item.attrs:
-        return Refused("it is a sparse matrix; store full(...)")
+        return Refused(SPARSE)
     kind = printable(item.attrs.get("MATLAB_class", b""))
     if isinstance(item, h5py.Group):
         if kind not in ("struct", ""):
-            return Refused(_OBJECT)
+            return Refused(OBJECT)
         return _struct(file, item, budget, depth)
     if not isinstance(item, h5py.Dataset) or item.shape is None:
         return Refused("it is no array")
@@ -66,8 +73,8 @@ def _value(file: Any, item: Any, budget: _Budget, depth: int) -> Value:
         return _cells(file, item, budget, depth)
     if kind == "char":
         return _characters(item)
-    if kind not in (*_NUMERIC, "") or "MATLAB_object_decode" in item.attrs and kind not in _NUMERIC:
-        return Refused(_OBJECT)
+    if kind not in (*_NUMERIC, ""):
+        return Refused(OBJECT)
     array = np.asarray(item[()]).T
     return array.astype(bool) if kind == "logical" and array.dtype.kind in "iu" else array
 
@@ -78,7 +85,9 @@ def _struct(file: Any, group: Any, budget: _Budget, depth: int) -> Value:
 
     members = {name: group[name] for name in hdf5_probe.hard_links(group)}
     many = [
-        isinstance(member, h5py.Dataset) and member.dtype == h5py.ref_dtype and "MATLAB_class" not in member.attrs
+        isinstance(member, h5py.Dataset)
+        and member.dtype == h5py.ref_dtype
+        and "MATLAB_class" not in member.attrs
         for member in members.values()
     ]
     values = {name: _value(file, member, budget, depth + 1) for name, member in members.items()}
@@ -97,7 +106,8 @@ def _cells(file: Any, dataset: Any, budget: _Budget, depth: int) -> Value:
     if budget.cells > _MAX_CELLS:
         return Refused(f"the file has more than {_MAX_CELLS} cells; store columns as vectors")
     return [
-        _value(file, file[one], budget, depth + 1) if one else Refused("a cell leads nowhere") for one in references
+        _value(file, file[one], budget, depth + 1) if one else Refused("a cell leads nowhere")
+        for one in references
     ]
 
 

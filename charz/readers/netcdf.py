@@ -92,7 +92,8 @@ def _spaces(variables: Sequence[Variable]) -> dict[_Space, list[Variable]]:
         if variable.dims and variable.key not in places:
             space = _Space(variable.group, variable.dims, variable.stored.shape)
             data.setdefault(space, []).append(variable)
-    spaces, used = {}, set()
+    spaces: dict[_Space, list[Variable]] = {}
+    used: set[str] = set()
     for space, members in data.items():
         wanted = dict.fromkeys((*space.dims, *(key for one in members for key in one.listed)))
         along = [places[key] for key in wanted if key in places and _lies_along(places[key], space)]

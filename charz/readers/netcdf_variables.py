@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charz.readers import hdf5_probe
-from charz.readers.arrays import Stored, floats, printable, refuse_larger
+from charz.readers.arrays import Stored, floats
+from charz.readers.containers import printable, refuse_larger
 from charz.readers.guard import foreign
 from charz.readers.hdf5 import MAX_EXTRA, MAX_RATIO, lines_of, opened, stored_dataset
 
@@ -141,6 +142,8 @@ def _add(
     attrs: Mapping[str, Any],
     rows: Stored,
 ) -> None:
+    # What netCDF-4 calls a variable with the name of a dimension that it does not lie along.
+    name = name.removeprefix("_nc4_non_coord_")
     if rows.dtype == np.dtype("S1") and rows.shape and rows.shape[-1]:
         rows, dims = _joined_characters(rows), dims[:-1]
     stored, remark = _decoded(rows, attrs, f"{path}, variable {_joined(group, name)!r}")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charz.errors import ReadError
-from charz.readers.arrays import Stored, refuse_larger, tables_of_arrays
+from charz.readers.arrays import Stored, tables_of_arrays
+from charz.readers.containers import refuse_larger
 from charz.readers.contract import Reader, Table
 from charz.readers.guard import foreign
 

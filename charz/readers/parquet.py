@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charz.errors import ReadError
-from charz.readers.arrays import BLOCK_ROWS, floats, library, printable
+from charz.readers.arrays import BLOCK_ROWS, floats
+from charz.readers.containers import library, printable
 from charz.readers.contract import Column, Reader, Table, split_unit
 from charz.readers.guard import foreign
 
@@ -49,10 +50,15 @@ def open_parquet(path: Path) -> list[Table]:
     if not length or not fields:
         reason = "it has no rows" if not length else remarks[0] if remarks else "it has no columns"
         raise ReadError(f"{path}: nothing in it can be read as a column: {reason}")
-    remarks += [f"{one.name!r} holds times: read as seconds since the first" for one in fields if one.kind == "time"]
+    remarks += [
+        f"{one.name!r} holds times: read as seconds since the first" for one in fields if one.kind == "time"
+    ]
 
     def numbers(indices: Sequence[int]) -> NDArray[np.float64]:
         return _numbers(path, [fields[index] for index in indices], length)
+
+    def batches(indices: Sequence[int]) -> Iterator[Sequence[NDArray[np.float64]]]:
+        return map(list, _batches(path, [fields[index] for index in indices], length))
 
     def texts(index: int, stop: int | None = None) -> list[str]:
         return _texts(path, fields[index], length if stop is None else min(stop, length))
@@ -67,7 +73,7 @@ def open_parquet(path: Path) -> list[Table]:
             attrs={"metadata": metadata} if metadata else {},
             dialect={"format": "Parquet"},
             remarks=remarks,
-            batches=lambda indices: _batches(path, [fields[index] for index in indices], length),
+            batches=batches if length > BLOCK_ROWS else None,
             noun="row",
         )
     ]
@@ -98,7 +104,9 @@ def _fields(file: Any) -> tuple[list[_Field], list[str]]:
     for field in file.schema_arrow:
         kind = _kind(field.type)
         if names.count(field.name) > 1:
-            remarks.append(f"column {field.name!r} is left out: {names.count(field.name)} columns are called so")
+            remarks.append(
+                f"column {field.name!r} is left out: {names.count(field.name)} columns are called so"
+            )
         elif kind is None:
             remarks.append(
                 f"column {field.name!r} is left out: its type {field.type} is no number, time or text; store each "
@@ -129,7 +137,9 @@ def _kind(type_: Any) -> str | None:
 
 
 def _column(field: Any, kind: str) -> Column:
-    stated = next((field.metadata[key] for key in UNIT_NAMES if field.metadata and key in field.metadata), None)
+    stated = next(
+        (field.metadata[key] for key in UNIT_NAMES if field.metadata and key in field.metadata), None
+    )
     if stated:
         return Column(field.name, printable(stated))
     column = split_unit(field.name)
@@ -139,7 +149,11 @@ def _column(field: Any, kind: str) -> Column:
 def _metadata(file: Any) -> list[str]:
     """Key-value pairs of the file, without the copies of the schema that libraries leave there."""
     pairs = (file.schema_arrow.metadata or {}).items()
-    return [f"{printable(key)}: {printable(value)}" for key, value in pairs if key not in (b"ARROW:schema", b"pandas")]
+    return [
+        f"{printable(key)}: {printable(value)}"
+        for key, value in pairs
+        if key not in (b"ARROW:schema", b"pandas")
+    ]
 
 
 def _with_origin(file: Any, field: _Field) -> _Field:
@@ -178,7 +192,7 @@ def _batches(path: Path, fields: Sequence[_Field], length: int) -> Iterator[NDAr
         start += batch.num_rows
         yield block
     if start != length:
-        raise ReadError(f"{path}: the file states {length} rows and holds {start}; it is damaged, write it again")
+        raise ReadError(_differs(path, length, start))
 
 
 def _numbers(path: Path, fields: Sequence[_Field], length: int) -> NDArray[np.float64]:
@@ -188,10 +202,14 @@ def _numbers(path: Path, fields: Sequence[_Field], length: int) -> NDArray[np.fl
     for block in _batches(path, fields, length):
         stop = start + block.shape[1]
         if stop > length:
-            raise ReadError(f"{path}: the file states {length} rows and holds more; it is damaged, write it again")
+            raise ReadError(_differs(path, length, stop))
         result[:, start:stop] = block
         start = stop
     return result
+
+
+def _differs(path: Path, stated: int, found: int) -> str:
+    return f"{path}: the file states {stated} rows and {found} can be read; it is damaged, write it again"
 
 
 def _texts(path: Path, field: _Field, stop: int) -> list[str]:
@@ -200,8 +218,8 @@ def _texts(path: Path, field: _Field, stop: int) -> list[str]:
         cells = _cells(batch, field.name).slice(0, stop - len(found)).to_pylist()
         found += ["" if cell is None else _text(cell) for cell in cells]
         if len(found) >= stop:
-            break
-    return found
+            return found
+    raise ReadError(_differs(path, stop, len(found)))
 
 
 def _text(cell: Any) -> str:
@@ -232,7 +250,9 @@ def _floats(cells: Any, field: _Field, place: str, first_row: int) -> NDArray[np
     elif field.kind == "decimal":
         cells = cells.cast(pyarrow.float64())
     empty = cells.is_null().to_numpy(zero_copy_only=False)
-    values = cells.fill_null(field.origin if field.kind == "time" else _zero(cells)).to_numpy(zero_copy_only=False)
+    values = cells.fill_null(field.origin if field.kind == "time" else _zero(cells)).to_numpy(
+        zero_copy_only=False
+    )
     if field.kind in ("time", "span"):
         numbers = (values - field.origin).astype(np.float64) * second
     else:

@@ -11,9 +11,12 @@ from charz.readers import (
     hdf5,
     keithley,
     labview,
+    matlab,
     netcdf,
     numpy_files,
     oscilloscope,
+    parquet,
+    tdms,
 )
 from charz.readers.contract import Reader, Table
 from charz.readers.text import SNIFFED_BYTES
@@ -23,6 +26,9 @@ from charz.store import require_file
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
+        parquet.READER,
+        tdms.READER,
+        matlab.READER,
         numpy_files.READER,
         netcdf.READER,
         hdf5.READER,

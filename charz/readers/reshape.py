@@ -90,8 +90,13 @@ def unpivot(table: Table, wide: Wide | None) -> Table:
     if wide.label:
         labels, unit = _labels(table, slots[0], wide.label)
         columns.append(Column(wide.label, unit))
+    line = len(columns) if wide.line else -1
+    if wide.line:
+        columns.append(Column(wide.line, "1"))
 
     def column(index: int) -> NDArray[np.float64]:
+        if index == line:
+            return np.repeat(np.arange(1.0, len(table.rows) + 1), groups)
         if index < len(kept):
             return np.repeat(table.numbers([kept[index]])[0], groups)
         if index < len(kept) + width:
@@ -110,7 +115,7 @@ def unpivot(table: Table, wide: Wide | None) -> Table:
             parts = [table.texts(source, lines) for source in slots[index - len(kept)]]
             cells = [cell for line in zip(*parts, strict=True) for cell in line]
         else:
-            cells = [f"{value:g}" for value in column(index)[:stop]]
+            cells = [f"{value:.12g}" for value in column(index)[:stop]]
         return cells[:stop]
 
     rows = np.repeat(np.asarray(table.rows), groups)

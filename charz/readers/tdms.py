@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charz.errors import ReadError
-from charz.readers.arrays import TEXT, Stored, library, printable, tables_of_arrays
+from charz.readers.arrays import TEXT, Stored, tables_of_arrays
+from charz.readers.containers import library, printable
 from charz.readers.contract import Reader, Table
 from charz.readers.guard import foreign
 
@@ -34,7 +35,11 @@ def open_tdms(path: Path) -> list[Table]:
     nptdms = library(path, "nptdms", "tdms", NOUN)
     tables: list[Table] = []
     reasons: list[str] = []
-    with foreign(path, NOUN), path.open("rb") as stream, nptdms.TdmsFile.open(stream, raw_timestamps=True) as file:
+    with (
+        foreign(path, NOUN),
+        path.open("rb") as stream,
+        nptdms.TdmsFile.open(stream, raw_timestamps=True) as file,
+    ):
         metadata = [f"{printable(name)}: {printable(value)}" for name, value in file.properties.items()]
         remarks = _incomplete(file)
         for group in file.groups():
@@ -43,7 +48,9 @@ def open_tdms(path: Path) -> list[Table]:
             except ReadError as error:
                 reasons.append(str(error))
     if not tables:
-        raise ReadError(reasons[0] if reasons else f"{path}: a TDMS file without channels; there is nothing to read")
+        raise ReadError(
+            reasons[0] if reasons else f"{path}: a TDMS file without channels; there is nothing to read"
+        )
     return tables
 
 
@@ -53,7 +60,10 @@ def _group_tables(path: Path, group: Any, above: Sequence[str], remarks: Sequenc
     metadata = [*above, *_lines(group.name, group.properties)]
     for channel in group.channels():
         metadata += _lines(f"{group.name}/{channel.name}", channel.properties)
-    remarks = [*remarks, *(f"channel {c.name!r} is left out: it is empty" for c in group.channels() if not len(c))]
+    remarks = [
+        *remarks,
+        *(f"channel {c.name!r} is left out: it is empty" for c in group.channels() if not len(c)),
+    ]
     lengths = list(dict.fromkeys(len(channel) for channel in channels))
     if not lengths:
         raise ReadError(f"{path}, {group.name}: its channels are empty; there is nothing to read")
@@ -62,8 +72,14 @@ def _group_tables(path: Path, group: Any, above: Sequence[str], remarks: Sequenc
     for length in lengths:
         same = [channel for channel in channels if len(channel) == length]
         arrays = {channel.name: _stored(path, channel) for channel in same}
-        units = {c.name: printable(c.properties[UNIT]) for c in same if str(c.properties.get(UNIT, "")).strip()}
-        said = [*remarks, *why, *(f"{c.name!r} holds dates: read as seconds since the first" for c in same if _dated(c))]
+        units = {
+            c.name: printable(c.properties[UNIT]) for c in same if str(c.properties.get(UNIT, "")).strip()
+        }
+        said = [
+            *remarks,
+            *why,
+            *(f"{c.name!r} holds dates: read as seconds since the first" for c in same if _dated(c)),
+        ]
         units |= {channel.name: "s" for channel in same if _dated(channel)}
         if step is not None and TIME not in arrays:
             arrays = {TIME: _clock(length, *step), **arrays}
@@ -86,35 +102,37 @@ def _step(channels: Sequence[Any]) -> tuple[tuple[float, float] | None, list[str
     }
     increment, offset = next(iter(steps))
     if len(steps) > 1 or not (0 < increment < math.inf and math.isfinite(offset)):
-        return None, [f"no column {TIME!r}: the channels do not agree in a {_INCREMENT} above zero and {_OFFSET}"]
+        return None, [
+            f"no column {TIME!r}: the channels do not agree in a {_INCREMENT} above zero and {_OFFSET}"
+        ]
     return (increment, offset), []
 
 
 def _clock(length: int, increment: float, offset: float) -> Stored:
-    return Stored((length,), np.dtype(np.float64), lambda start, stop: offset + increment * np.arange(start, stop))
+    return Stored(
+        (length,), np.dtype(np.float64), lambda start, stop: offset + increment * np.arange(start, stop)
+    )
 
 
 def _stored(path: Path, channel: Any) -> Stored:
     """Values of a channel, as scaled by the file."""
-    group, name, length = channel.path, channel.name, len(channel)
+    group, name, length = channel.group_name, channel.name, len(channel)
     if length > path.stat().st_size:
         raise ReadError(
             f"{path}, channel {name!r}: it states {length} values, more than the file has bytes; the file is cut "
             "short or damaged, copy it again"
         )
-    del group
     dated = _dated(channel)
     dtype = np.dtype(np.float64) if dated else TEXT if _is_text(channel) else np.dtype(channel.dtype)
-    group_name = channel.group_name
 
     def read(start: int, stop: int) -> NDArray[Any]:
         with foreign(f"{path}, channel {name!r}", NOUN):
-            values = _read(path, group_name, name, start, stop)
+            values = _read(path, group, name, start, stop)
             if len(values) != stop - start:
                 raise ReadError(
                     f"{path}, channel {name!r}: it states {length} values and ends before row {start + len(values) + 1}"
                 )
-            return _seconds(values, _read(path, group_name, name, 0, 1)) if dated else np.asarray(values)
+            return _seconds(values, _read(path, group, name, 0, 1)) if dated else np.asarray(values)
 
     return Stored((length,), dtype, read)
 
@@ -147,7 +165,9 @@ def _is_text(channel: Any) -> bool:
 
 
 def _lines(owner: str, properties: Any) -> list[str]:
-    return [f"{owner}@{printable(name)}: {printable(value)}" for name, value in properties.items() if name != UNIT]
+    return [
+        f"{owner}@{printable(name)}: {printable(value)}" for name, value in properties.items() if name != UNIT
+    ]
 
 
 def _incomplete(file: Any) -> list[str]:

@@ -11,14 +11,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize
 
 from charz.cli.app import main
 from charz.store import load
 
 Printed = Callable[..., Any]
 Convert = Callable[..., xr.Dataset]
+Lag = Callable[[ArrayLike], float]
+Weibull = Callable[..., tuple[float, float]]
 _PRINTED = re.compile(r"(?P<number>[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*(?P<percent>%?)")
 # A value that was rounded lies on the edge of half a unit; binary fractions must not push it over.
 SLACK = 1 + 1e-6
@@ -44,6 +49,46 @@ def _printed(text: str, rel: float = 0.0, scale: float = 1.0) -> Any:
 def printed() -> Printed:
     """Comparison with a number as it is printed: ``assert value == printed("0.0102")``."""
     return _printed
+
+
+def _ac1(values: ArrayLike) -> float:
+    """Pearson correlation of ``x[:-1]`` with ``x[1:]``."""
+    array = np.asarray(values)
+    return float(np.corrcoef(array[:-1], array[1:])[0, 1])
+
+
+def _weibull(values: ArrayLike, lower: ArrayLike | None = None, upper: ArrayLike | None = None) -> Any:
+    """Maximum-likelihood shape k and scale lam, location 0.
+
+    A value counts by its density where its bounds are not given, otherwise by the probability of (lower, upper].
+    A lower bound of 0 is left-, an upper one of inf right-censored.
+    """
+    exact = np.asarray(values, dtype=float)
+    low, high = (np.asarray([] if one is None else one, dtype=float) for one in (lower, upper))
+
+    def loss(parameters: Any) -> float:
+        k, lam = np.exp(parameters)
+        density = np.log(k / lam) + (k - 1) * np.log(exact / lam) - (exact / lam) ** k
+        between = np.exp(-((low / lam) ** k)) - np.exp(-((high / lam) ** k))
+        return -float(density.sum() + np.log(np.maximum(between, 1e-300)).sum())
+
+    everything = np.concatenate([exact, high[np.isfinite(high)]])
+    start = np.log([1.2 * everything.mean() / everything.std(), everything.mean()])
+    found = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-6})
+    assert found.success
+    return tuple(np.exp(found.x))
+
+
+@pytest.fixture(scope="session")
+def ac1() -> Lag:
+    """Correlation of each value with the next."""
+    return _ac1
+
+
+@pytest.fixture(scope="session")
+def weibull() -> Weibull:
+    """Two-parameter Weibull fit: ``k, lam = weibull(exact, lower, upper)``."""
+    return _weibull
 
 
 @pytest.fixture(scope="session")

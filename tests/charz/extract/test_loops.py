@@ -198,6 +198,12 @@ def test_a_series_of_loops_is_a_retention_curve(lines):
     assert result["r_squared"].dims == ("device", "time")
 
 
+def test_loops_that_were_not_recorded_leave_a_gap_in_time(lines):
+    dataset = lines(noise=0.0).assign_coords(cycle=[1, 30])
+    result = extract(dataset, "slope", series_resistance="5 kohm", interval="60 s")
+    assert result["elapsed"].values.tolist() == [[0, 1740], [0, 1740]]
+
+
 def test_a_constant_signal_has_slope_zero_and_no_r_squared(lines):
     result = extract(lines(slopes=(0.0, 0.0, 0.0), noise=0.0), "slope")
     assert result["slope"].values[0, 0] == pytest.approx(0)

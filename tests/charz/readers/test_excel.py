@@ -236,13 +236,17 @@ def with_wide_rows(parts):
     return {**parts, SHEET: parts[SHEET].replace(b"</sheetData>", rows + b"</sheetData>")}
 
 
-def replaced(old, new):
-    return lambda parts: {**parts, SHEET: parts[SHEET].replace(old, new)}
+def replaced(old, new, part=SHEET):
+    return lambda parts: {**parts, part: parts[part].replace(old, new)}
 
 
 DAMAGED = {
     "rows out of order": (replaced(b'<row r="3"', b'<row r="1"'), "sheet1.xml: row 1 stands below B2; the order"),
     "cell of another row": (replaced(b'"A3"', b'"A1"'), "sheet1.xml: cell A1 stands below 3; the order"),
+    "style that is none": (
+        replaced(b'"Normal" xfId="0"', b'"Normal" xfId="7"', "xl/styles.xml"),
+        "not an Excel workbook that can be read",
+    ),
     "cells out of order": (replaced(b'"A2"', b'"C2"'), "sheet1.xml: cell B2 stands below C2; the order"),
     "no sheet part": (without(SHEET), "sheet 'A' is listed in the workbook but is not in the file"),
     "no workbook part": (without("xl/workbook.xml"), "it has no part xl/workbook.xml"),
@@ -255,13 +259,14 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damaged_and_hostile_books_are_refused(tmp_path, name):
+def test_damaged_and_hostile_books_are_refused(tmp_path, capsys, name):
     change, message = DAMAGED[name]
     path = changed(book(tmp_path, {"A": PLAIN}), change)
     with pytest.raises(ReadError, match=message) as caught:
         READER.open(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):

@@ -101,24 +101,33 @@ def _stream(
 ) -> None:
     with ThreadPoolExecutor(1) as pool, replacing(output) as temporary:
         checksum: Future[str] = pool.submit(sha256, file)
-        parts: list[Selection] = []
-        first: xr.Dataset | None = None
+        first: tuple[xr.Dataset, Selection] | None = None
+        masked = dict.fromkeys(request.mask, 0)
+        start = 0
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as target:
-            start = 0
+            target.set_auto_mask(False)
             for block in _blocks(source, request):
                 part = select(block, request)
                 dataset = validate_block(request.kind, part)
                 if first is None:
-                    first = dataset
+                    first = (
+                        dataset,
+                        replace(part, rows=replace(part.rows, values={}, device=part.rows.device[:0])),
+                    )
                     _create(target, dataset, request.kind)
+                _refuse_changed(first[0], dataset, request.kind, block.table)
                 _refuse_disorder(target, dataset, request.kind, start, block.table)
                 _append(target, dataset, request.kind, start)
-                parts.append(_without_rows(part))
+                masked = {name: count + part.masked[name] for name, count in masked.items()}
                 start += len(block.table.rows)
                 if progress is not None:
                     progress(start, 0, f"{start} rows")
-        assert first is not None  # a table has rows
-        _finish(temporary, first, request, file, parts, start, checksum.result())
+        if first is None:
+            raise NotPlain("no rows")
+        whole = replace(first[1], num_read=start, masked=masked)
+        rest = first[0].drop_vars(_long_variables(first[0], request.kind))
+        rest.attrs = attributes(request, [file], [whole], start, [checksum.result()])
+        prepared_for_netcdf(rest).to_netcdf(temporary, mode="a", engine="netcdf4", format="NETCDF4")
 
 
 def validate_block(kind: Kind, part: Selection) -> xr.Dataset:
@@ -131,7 +140,8 @@ def validate_block(kind: Kind, part: Selection) -> xr.Dataset:
 def _blocks(source: Source, request: Request) -> Iterator[Source]:
     """Cut the table into tables of about `BLOCK_ROWS` rows, which hold only the columns that are read."""
     table = source.table
-    assert table.batches is not None
+    if table.batches is None:
+        return
     given = given_quantities(request, source.fields, table.place)
     used = sorted(set(map_columns(table, request, given).columns.values()))
     held: list[Sequence[NDArray[np.float64]]] = []
@@ -168,23 +178,43 @@ def _create(target: netCDF4.Dataset, dataset: xr.Dataset, kind: Kind) -> None:
     long = kind.dims[-1]
     for dim in kind.dims:
         target.createDimension(dim, None if dim == long else dataset.sizes[dim])
-    for name, array in dataset.data_vars.items():
-        if long in array.dims:
-            fill = np.nan if array.dtype.kind == "f" else None
-            chunks = [CHUNK_VALUES if dim == long else dataset.sizes[dim] for dim in array.dims]
-            variable = target.createVariable(
-                str(name), array.dtype, array.dims, fill_value=fill, chunksizes=chunks
-            )
-            variable.setncatts(array.attrs)
-            # Blocks are written once and in order: they need no cache.
-            variable.set_var_chunk_cache(size=0)
+    for name in _long_variables(dataset, kind):
+        array = dataset[name]
+        fill = np.nan if array.dtype.kind == "f" else None
+        chunks = [CHUNK_VALUES if dim == long else dataset.sizes[dim] for dim in array.dims]
+        dims = tuple(map(str, array.dims))
+        variable = target.createVariable(name, array.dtype, dims, fill_value=fill, chunksizes=chunks)
+        variable.setncatts(array.attrs)
+        # Blocks are written once and in order: they need no cache.
+        variable.set_var_chunk_cache(size=0)
 
 
 def _append(target: netCDF4.Dataset, dataset: xr.Dataset, kind: Kind, start: int) -> None:
-    long = kind.dims[-1]
-    for name, array in dataset.data_vars.items():
-        if long in array.dims:
-            target.variables[str(name)][..., start : start + dataset.sizes[long]] = array.values
+    stop = start + dataset.sizes[kind.dims[-1]]
+    for name in _long_variables(dataset, kind):
+        target.variables[name][..., start:stop] = dataset[name].values
+
+
+def _long_variables(dataset: xr.Dataset, kind: Kind) -> list[str]:
+    """Names of the variables along the last dim of the kind."""
+    return [str(name) for name, array in dataset.data_vars.items() if kind.dims[-1] in array.dims]
+
+
+def _refuse_changed(first: xr.Dataset, dataset: xr.Dataset, kind: Kind, table: Table) -> None:
+    """Raise where a value that belongs to the device is another in a later block.
+
+    Raises
+    ------
+    SchemaError
+        As `charz.traces` within one block.
+    """
+    for name in set(map(str, dataset.data_vars)) - set(_long_variables(dataset, kind)):
+        before, now, dims = first[name].values, dataset[name].values, map(str, first[name].dims)
+        if not np.array_equal(before, now, equal_nan=True):
+            raise SchemaError(
+                f"{table.place}, {table.noun} {table.rows[0]} and after: {name} = {now.flat[0]:g} differs from "
+                f"{before.flat[0]:g} before; it must be one value for the same {' and '.join(dims)}"
+            )
 
 
 def _refuse_disorder(
@@ -201,30 +231,3 @@ def _refuse_disorder(
                 f"{table.place}, {table.noun} {table.rows[0]}: {variable.name} = {after:g} after {before:g}; it must "
                 "be not before the one ahead of it: time runs forward"
             )
-
-
-def _without_rows(part: Selection) -> Selection:
-    """What the attributes need of a block; its values are on disk."""
-    empty = replace(part.rows, values={}, units={}, device=np.empty(0, dtype=np.intp))
-    return replace(part, rows=empty, outcome=None)
-
-
-def _finish(
-    temporary: Path,
-    first: xr.Dataset,
-    request: Request,
-    file: Path,
-    parts: list[Selection],
-    total: int,
-    checksum: str,
-) -> None:
-    """Add coordinates, variables of the device and attributes, in the form that `save` writes."""
-    long = request.kind.dims[-1]
-    rest = first.drop_vars([name for name, array in first.variables.items() if long in array.dims])
-    merged = replace(
-        parts[0],
-        num_read=total,
-        masked={name: sum(part.masked[name] for part in parts) for name in parts[0].masked},
-    )
-    rest.attrs = attributes(request, [file], [merged], total, [checksum])
-    prepared_for_netcdf(rest).to_netcdf(temporary, mode="a", engine="netcdf4", format="NETCDF4")

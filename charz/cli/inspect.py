@@ -1,7 +1,7 @@
 """`charz inspect`: what a file holds, be it a dataset, a posterior or run, or a raw laboratory file."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,11 +132,18 @@ def _describe_variable(array: "xr.DataArray") -> dict[str, Any]:
     }
 
 
-def blocks(array: "xr.DataArray | xr.Variable") -> "Iterator[tuple[tuple[slice, ...], NDArray[np.generic]]]":
-    """Values of an array in blocks along its longest dimension, each with its place in the array."""
+def blocks(
+    array: "xr.DataArray | xr.Variable", chunks: Sequence[int] = ()
+) -> "Iterator[tuple[tuple[slice, ...], NDArray[np.generic]]]":
+    """Values of an array in blocks along its longest dimension, each with its place in the array.
+
+    A compressed file is unpacked by whole chunks: blocks that are multiples of `chunks` unpack each but once.
+    """
     longest = max(range(array.ndim), key=lambda axis: array.shape[axis]) if array.ndim else 0
     size = array.shape[longest] if array.ndim else 1
     step = max(1, _BLOCK * size // max(array.size, 1))
+    if chunks and chunks[longest] < 8 * _BLOCK:
+        step = max(1, step // chunks[longest]) * chunks[longest]
     for first in range(0, size, step):
         place = tuple(
             slice(first, first + step) if axis == longest else slice(None) for axis in range(array.ndim)

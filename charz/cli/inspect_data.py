@@ -40,10 +40,10 @@ def load_in_blocks(file: Path) -> "xr.Dataset":
     from charz.store import opened
 
     with opened(file) as lazy, foreign(file, "a netCDF file"):
-        loaded = {}
+        loaded, chunks = {}, _chunks(file)
         for name, array in lazy.variables.items():
             values = np.empty(array.shape, dtype=array.dtype)
-            for place, block in blocks(array):
+            for place, block in blocks(array, chunks.get(str(name), ())):
                 values[place] = block
             loaded[name] = (array.dims, values, array.attrs)
         dataset = lazy.assign_coords({name: loaded[name] for name in lazy.coords})
@@ -52,6 +52,15 @@ def load_in_blocks(file: Path) -> "xr.Dataset":
         return validate(dataset)
     except SchemaError as error:
         raise SchemaError(f"{file}: {error}") from error
+
+
+def _chunks(file: Path) -> dict[str, list[int]]:
+    """Chunks in which a file holds its variables; those that are not chunked are left out."""
+    import netCDF4
+
+    with netCDF4.Dataset(file) as opened:
+        found = {name: variable.chunking() for name, variable in opened.variables.items()}
+    return {name: sizes for name, sizes in found.items() if isinstance(sizes, list)}
 
 
 def checked(dataset: "xr.Dataset") -> dict[str, Any]:

@@ -5,9 +5,12 @@ import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from charz.plots.axis import Scale, device_title, draw_thinned, scale_of, shown_of, spaced
+from charz.plots.axis import MAX_POINTS, device_title, draw_thinned, scale_of, shown_of, spaced
+from charz.plots.sparkline import extreme_indices
 
 MAX_TRACES = 4
+NUM_BINS = 80
+BLOCK = 1 << 22
 MAX_LINES = 20
 MAX_ELECTRODES = 8
 MAX_SCATTER = 4000
@@ -22,13 +25,17 @@ def draw_telegraph(figure: Figure, dataset: xr.Dataset) -> str:
     grid = figure.subplots(len(devices), 2, squeeze=False, sharey="row", gridspec_kw={"width_ratios": (4, 1)})
     scale = scale_of(dataset["signal"])
     for row, device in zip(grid, devices, strict=True):
-        time, label = _time(dataset, device)
         values = dataset["signal"].values[device]
-        kept = np.isfinite(values)
-        draw_thinned(row[0], time[kept], values[kept] / scale.factor, color="C0", linewidth=0.6)
+        # Thinned before anything is computed: a trace may fill half of the memory.
+        kept = extreme_indices(values, MAX_POINTS)
+        time, label = _time(dataset, device, kept)
+        row[0].plot(time, values[kept] / scale.factor, color="C0", linewidth=0.6)
         row[0].set_ylabel(scale.label)
         device_title(row[0], dataset, device)
-        row[1].hist(values[kept] / scale.factor, bins=80, orientation="horizontal", color="C0", alpha=0.7)
+        counts, edges = _histogram(values, values[kept])
+        row[1].stairs(
+            counts, edges / scale.factor, orientation="horizontal", fill=True, color="C0", alpha=0.7
+        )
         row[1].set_xlabel("samples")
         row[1].locator_params(axis="x", nbins=3)
         row[0].set_xlabel(label)
@@ -101,15 +108,27 @@ def draw_transfer(figure: Figure, dataset: xr.Dataset) -> str:
     return ", ".join(note for note in notes if note)
 
 
-def _time(dataset: xr.Dataset, device: int) -> tuple[NDArray[np.float64], str]:
-    """Time axis of a trace: stamps, or the sample interval, or sample numbers where neither is known."""
-    size = dataset.sizes["time"]
+def _histogram(
+    values: NDArray[np.floating], extremes: NDArray[np.floating]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Counts of a long trace in blocks; `extremes` holds its smallest and its largest value."""
+    finite = extremes[np.isfinite(extremes)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    edges = np.linspace(low, high if high > low else low + 1.0, NUM_BINS + 1)
+    counts = np.zeros(NUM_BINS, dtype=np.int64)
+    for first in range(0, values.size, BLOCK):
+        part = values[first : first + BLOCK]
+        counts += np.histogram(part[np.isfinite(part)], edges)[0]
+    return counts, edges
+
+
+def _time(dataset: xr.Dataset, device: int, kept: NDArray[np.intp]) -> tuple[NDArray[np.float64], str]:
+    """Time at some samples: stamps, or the sample interval, or sample numbers where neither is known."""
     if "elapsed" in dataset:
-        seconds = dataset["elapsed"].values[device]
+        seconds = dataset["elapsed"].values[device, kept]
     elif "sample_interval" in dataset and np.isfinite(dataset["sample_interval"].values[device]):
-        seconds = np.arange(size) * float(dataset["sample_interval"].values[device])
+        seconds = kept * float(dataset["sample_interval"].values[device])
     else:
-        return np.arange(size, dtype=np.float64), "sample (interval not known)"
-    attrs = {"units": "s", "long_name": "time"}
-    scale: Scale = scale_of(xr.DataArray(seconds, attrs=attrs))
+        return kept.astype(np.float64), "sample (interval not known)"
+    scale = scale_of(xr.DataArray(seconds, attrs={"units": "s", "long_name": "time"}))
     return seconds / scale.factor, scale.label

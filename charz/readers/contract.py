@@ -69,8 +69,8 @@ class Table:
     remarks : sequence of str
         What a reader did that the user must know: numbers stored as text, cells ``#REF`` that became NaN.
     batches : callable, optional
-        As `numbers`, but each block of rows is a sequence of columns, one block after the other, for files that are larger than memory; only large
-        tables have it. Asking for `rows` may read the whole file.
+        From column indices to blocks of rows, one after the other, each a sequence of columns; for files that are
+        larger than memory. Only large tables have it, and asking them for `rows` may read the whole file.
     noun : str
         What messages call a row: ``line`` of a text, ``row`` of a sheet or an array.
     """

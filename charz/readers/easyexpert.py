@@ -17,7 +17,7 @@ from charz.errors import ReadError
 from charz.readers.contract import Reader, Table, split_unit
 from charz.readers.dialect import split_cells
 from charz.readers.numbers import is_number
-from charz.readers.sheets import lines_table
+from charz.readers.stated_lines import lines_table
 from charz.readers.text import read_text, split_lines
 
 _TITLE, _NAMES, _ROW, _PARAMETER = "SetupTitle", "DataName", "DataValue", "TestParameter"

@@ -17,7 +17,8 @@ from charz.readers.contract import Column, Reader, Table
 from charz.readers.dialect import split_cells
 from charz.readers.excel import read_sheets, sheet_names
 from charz.readers.numbers import is_number
-from charz.readers.sheets import Sheet, lines_table, sheet_table
+from charz.readers.sheets import Sheet, sheet_table
+from charz.readers.stated_lines import lines_table
 from charz.readers.text import read_text, split_lines
 
 _RUN = re.compile(r"Run(\d{1,9})")

@@ -15,7 +15,7 @@ from charz.errors import ReadError
 from charz.readers.contract import Column, Reader, Table, split_unit
 from charz.readers.dialect import split_cells
 from charz.readers.numbers import is_number
-from charz.readers.sheets import lines_table
+from charz.readers.stated_lines import lines_table
 from charz.readers.text import read_text, split_lines
 
 _MAGIC = "LabVIEW Measurement"

@@ -4,17 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from charz.readers import hdf5_probe
 from charz.readers.arrays import MAX_DEPTH
 from charz.readers.containers import printable, refuse_larger
 from charz.readers.hdf5 import MAX_EXTRA, MAX_RATIO, opened
-from charz.readers.matlab_values import DEEP, OBJECT, SPARSE, Refused, Value
+from charz.readers.matlab_values import DEEP, MAX_CELLS, OBJECT, SPARSE, Refused, Value, strings
 
 # Where MATLAB keeps the cells that references lead to, and its objects.
 _OWN = ("#refs#", "#subsystem#")
-_MAX_CELLS = 100_000
 _NUMERIC = (
     "double",
     "single",
@@ -103,8 +101,8 @@ def _cells(file: Any, dataset: Any, budget: _Budget, depth: int) -> Value:
     """What the references lead to, in MATLAB's order, which is that of the file."""
     references = np.asarray(dataset[()]).reshape(-1)
     budget.cells += references.size
-    if budget.cells > _MAX_CELLS:
-        return Refused(f"the file has more than {_MAX_CELLS} cells; store columns as vectors")
+    if budget.cells > MAX_CELLS:
+        return Refused(f"the file has more than {MAX_CELLS} cells; store columns as vectors")
     return [
         _value(file, file[one], budget, depth + 1) if one else Refused("a cell leads nowhere")
         for one in references
@@ -116,9 +114,4 @@ def _characters(dataset: Any) -> Value:
     codes = np.asarray(dataset[()])
     if codes.dtype.kind not in "iu" or codes.ndim > 2:
         return Refused("its characters are not stored as integers")
-    rows = np.atleast_2d(codes.T)
-    return np.array([_decoded(row) for row in rows])
-
-
-def _decoded(row: NDArray[Any]) -> str:
-    return row.astype("<u2").tobytes().decode("utf-16-le", errors="replace")
+    return strings(codes.T)

@@ -11,6 +11,8 @@ from charz.readers.arrays import MAX_DEPTH
 
 OBJECT = "it is an object, a table or a function handle of MATLAB; store its columns as vectors"
 SPARSE = "it is a sparse matrix; store full(...)"
+COMPLEX = "it is complex; store its real and imaginary part as two arrays"
+MAX_CELLS = 100_000
 DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 
@@ -76,4 +78,14 @@ def _column(cells: Sequence[Any]) -> NDArray[Any] | None:
 def _is_vector(cell: Any) -> bool:
     return (
         isinstance(cell, np.ndarray) and cell.dtype.kind in "biuf" and cell.size == max(cell.shape, default=0)
+    )
+
+
+def strings(codes: NDArray[Any]) -> NDArray[Any]:
+    """Rows of a matrix of characters, given as UTF-16 or UTF-32 numbers, as strings, shape (rows,)."""
+    wide = codes.dtype.itemsize > 2
+    form, encoding = ("<u4", "utf-32-le") if wide else ("<u2", "utf-16-le")
+    rows = np.atleast_2d(codes)
+    return np.array(
+        [row.astype(form).tobytes().decode(encoding, errors="replace") for row in rows], dtype="U"
     )

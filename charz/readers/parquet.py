@@ -17,6 +17,8 @@ NOUN = "a Parquet file"
 UNIT_NAMES = (b"units", b"unit")
 # More columns than this make a batch shorter, so that a block of numbers stays below 64 MB.
 WIDE = 8
+# Read in pieces: a whole column chunk may exceed memory, and mapped pages count as memory too.
+BUFFER = 1 << 20
 _NANOSECONDS = 1e-9
 _TICKS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": _NANOSECONDS}
 
@@ -82,7 +84,7 @@ def open_parquet(path: Path) -> list[Table]:
 def _opened(path: Path) -> Any:
     import pyarrow.parquet
 
-    return pyarrow.parquet.ParquetFile(path, memory_map=True, pre_buffer=False)
+    return pyarrow.parquet.ParquetFile(path, memory_map=False, buffer_size=BUFFER, pre_buffer=False)
 
 
 def _num_rows(path: Path, file: Any) -> int:

@@ -109,7 +109,9 @@ def select(source: Source, request: Request) -> Selection:
     used = set(mapped.columns.values())
     unused = [table.label(index) for index in range(len(table.columns)) if index not in used]
     counts = {name: int(mask.sum()) for name, mask in masks.items()}
-    remarks = [f"{table.place}: {remark}" for remark in table.remarks]
+    # Without folders, so that a dataset does not depend on where its file lay.
+    called = f"{table.path.name}, {table.name}" if table.name else table.path.name
+    remarks = [f"{called}: {remark}" for remark in table.remarks]
     return Selection(rows, outcome, size, unused, counts, remarks, table.attrs)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from charz.description import BESIDE, Description, load_description
+from charz.description import BESIDE, Description, Join, load_description
 from charz.errors import ReadError
 from charz.kinds import Kind
 from charz.readers.contract import Table
@@ -68,19 +68,18 @@ def tables_of(path: Path, said: Description) -> list[Table]:
         tables = chosen
     tables = [with_schema(table, said.schema) for table in tables]
     if said.join is not None:
-        tables = [_joined(table, said) for table in tables]
+        tables = [_joined(table, said.join, said.reader) for table in tables]
     return [unpivot(table, said.wide) for table in tables]
 
 
-def _joined(table: Table, said: Description) -> Table:
-    assert said.join is not None
-    name = filled(said.join.file, standard_fields(table.path), "join.file", str(table.path))
-    others = open_tables(table.path.with_name(name), said.reader)
+def _joined(table: Table, join: Join, reader: str | None) -> Table:
+    name = filled(join.file, standard_fields(table.path), "join.file", str(table.path))
+    others = open_tables(table.path.with_name(name), reader)
     if len(others) > 1:
         raise ReadError(
             f"{table.path.with_name(name)}: {len(others)} tables; a joined file must be one table"
         )
-    return beside(table, others[0], dict(said.join.columns))
+    return beside(table, others[0], dict(join.columns))
 
 
 def sources_of(files: Sequence[Path], said: Description, kind: Kind) -> Iterator[Source]:

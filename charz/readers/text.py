@@ -95,11 +95,11 @@ def read_text(path: Path) -> tuple[str, str]:
                 raise ReadError(
                     f"{path}: starts with the mark of {encoding} but is not valid: {error}"
                 ) from error
-    if encoding := unmarked_utf16(content[:SNIFFED_BYTES]):
+    if (unmarked := unmarked_utf16(content[:SNIFFED_BYTES])) is not None:
         try:
-            return _text_only(path, content.decode(encoding)), encoding
+            return _text_only(path, content.decode(unmarked)), unmarked
         except UnicodeDecodeError as error:
-            raise ReadError(f"{path}: looks like {encoding} but is not valid: {error}") from error
+            raise ReadError(f"{path}: looks like {unmarked} but is not valid: {error}") from error
     try:
         return _text_only(path, content.decode("utf-8")), "utf-8"
     except UnicodeDecodeError:

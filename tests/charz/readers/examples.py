@@ -51,9 +51,7 @@ def _text(name: str, text: str, encoding: str = "utf-8") -> Callable[[Path], Pat
     return write
 
 
-def _sweep(
-    voltage: str, current: str, units: dict[str, str] | None = None, **more: Any
-) -> dict[str, Any]:
+def _sweep(voltage: str, current: str, units: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
     return {
         "experiment": "iv_sweep",
         "columns": {"voltage": voltage, "current": current},
@@ -76,7 +74,11 @@ _DELIMITED = [
         _text("lab.csv", _COMMENTED, "utf-8-sig"),
         {"Nr": [1, 2, 3, 4], "Spannung": [0.1, 0.2, 0.3, -0.4], "@3": [1.5, -2500, NAN, 4]},
         _sweep(
-            "Spannung", "Strom", {"voltage": "mV"}, mask={"current": "current != current"}, device="wire_{file}"
+            "Spannung",
+            "Strom",
+            {"voltage": "mV"},
+            mask={"current": "current != current"},
+            device="wire_{file}",
         ),
         unstated="voltage",
     ),
@@ -224,7 +226,9 @@ _CYCLES = (
 _KEITHLEY = [
     Example(
         "workbook of runs",
-        _book("clarius.xlsx", {"Run10": _run(2), "Calc": [["x"], [1]], "Settings": _SETTINGS, "Run9": _run(1)}),
+        _book(
+            "clarius.xlsx", {"Run10": _run(2), "Calc": [["x"], [1]], "Settings": _SETTINGS, "Run9": _run(1)}
+        ),
         {"AI": [1e-9, 3e-9, 9e-9], "AV": [0, -0.01, -0.02], "VSET": [0.02, NAN, NAN], "ID": [NAN, 2e-9, NAN]},
         _sweep("AV", "AI", tables="cycle"),
         unstated="current",
@@ -233,7 +237,12 @@ _KEITHLEY = [
     Example(
         "table of cycles",
         _text("cycles.csv", _CYCLES, "utf-8-sig"),
-        {"Cycle.Index": [1, 2, 3], "SET#1.V": [1.5, 2.5, 0.5], "RESET#1.V": [0.9, 0.8, 0.7], "CVS#1.AI": [NAN] * 3},
+        {
+            "Cycle.Index": [1, 2, 3],
+            "SET#1.V": [1.5, 2.5, 0.5],
+            "RESET#1.V": [0.9, 0.8, 0.7],
+            "CVS#1.AI": [NAN] * 3,
+        },
         {
             "experiment": "ramp_switching",
             "columns": {"cycle": "Cycle.Index", "threshold": "SET#1.V"},
@@ -306,7 +315,11 @@ _OSCILLOSCOPE = [
         "Tektronix with settings beside",
         _text("scope.csv", _TDS),
         {"TIME": [-2e-3, -1e-3, 0, 1e-3, 2e-3, 3e-3], "CH1": [-0.0115, 0.012, 5e-4, 1, 2, 3]},
-        {"experiment": "telegraph", "columns": {"elapsed": "TIME", "signal": "CH1"}, "units": {"signal": "V"}},
+        {
+            "experiment": "telegraph",
+            "columns": {"elapsed": "TIME", "signal": "CH1"},
+            "units": {"signal": "V"},
+        },
     ),
 ]
 
@@ -362,13 +375,17 @@ def _npy(folder: Path) -> Path:
 
 def _npz(folder: Path) -> Path:
     path = folder / "trace.npz"
-    np.savez(path, v=np.array([0.5, 1.5, 2.5]), i=np.array([[1], [2], [3]], dtype=np.int16), gain=np.float32(2))
+    np.savez(
+        path, v=np.array([0.5, 1.5, 2.5]), i=np.array([[1], [2], [3]], dtype=np.int16), gain=np.float32(2)
+    )
     return path
 
 
 def _structured(folder: Path) -> Path:
     path = folder / "log.npy"
-    np.save(path, np.array([(b"a", 0.5, 1), (b"a", 1.5, 0)], dtype=[("cell", "S4"), ("v", "f4"), ("hit", "?")]))
+    np.save(
+        path, np.array([(b"a", 0.5, 1), (b"a", 1.5, 0)], dtype=[("cell", "S4"), ("v", "f4"), ("hit", "?")])
+    )
     return path
 
 
@@ -629,7 +646,9 @@ def _tdms(folder: Path) -> Path:
             [
                 RootObject(properties={"operator": "Ada"}),
                 GroupObject("run1", properties={"temperature": 300.0}),
-                ChannelObject("run1", "v", np.array([0.5, 1.5]), properties={"unit_string": "mV", **waveform}),
+                ChannelObject(
+                    "run1", "v", np.array([0.5, 1.5]), properties={"unit_string": "mV", **waveform}
+                ),
                 ChannelObject("run1", "i", np.array([1, 2], dtype=np.int32), properties=waveform),
             ]
         )

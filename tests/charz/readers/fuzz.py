@@ -30,7 +30,18 @@ from charz.readers import Table, open_tables
 HERE = Path(__file__).parent
 FRAGMENTS = [
     *(bytes([letter]) for letter in b",;\t|\"\n\r#% -'@{}[]<>\x00\xff\x80"),
-    *(b"1e999", b"-1e-999", b"nan", b"inf", b"1_0", b"(mV)", b"[1e9]", b"9" * 400, b"\xff\xfe", b"\xef\xbb\xbf"),
+    *(
+        b"1e999",
+        b"-1e-999",
+        b"nan",
+        b"inf",
+        b"1_0",
+        b"(mV)",
+        b"[1e9]",
+        b"9" * 400,
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+    ),
     *(b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00" * 64),
     *("٣−\u2028Ω".encode(), b"device", b"#REF", b"***End_of_Header***", b"!!python/object:x", b"\r\n\r\n"),
 ]
@@ -62,7 +73,11 @@ def mutations(draw, size):
     edit = st.tuples(
         st.one_of(place, near),
         st.one_of(st.integers(0, 8), st.sampled_from([1, 4, 64, size])),
-        st.one_of(st.sampled_from(FRAGMENTS), st.binary(min_size=1, max_size=4), st.tuples(place, st.integers(1, 200))),
+        st.one_of(
+            st.sampled_from(FRAGMENTS),
+            st.binary(min_size=1, max_size=4),
+            st.tuples(place, st.integers(1, 200)),
+        ),
     )
     return draw(st.lists(edit, min_size=1, max_size=6))
 
@@ -133,7 +148,7 @@ def run(reader, example, count, start, folder):
     warnings.simplefilter("error")
     chosen = next(one for one in load_examples()[reader] if one.name == example)
     folder.mkdir(parents=True, exist_ok=True)
-    content = chosen.write(folder / "seed").read_bytes()
+    content = chosen.write(folder).read_bytes()
     path = folder / "mutated"
     path.write_bytes(content)
     read_everything(path, reader)  # imports what the reader needs, so that the peak is that of the files

@@ -61,7 +61,9 @@ def test_every_dialect_gives_the_same_numbers(tmp_path, name):
     assert len(table.columns) == 3
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"]
+)
 def test_encodings(tmp_path, encoding):
     text = PLAIN.replace("v,", "Größe [µs],")
     table = open_table(write(tmp_path, text, encoding))

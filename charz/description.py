@@ -3,6 +3,7 @@
 The same keys are keyword arguments of `charz.read` and flags of ``charz convert``; `KEYS` is their one table.
 """
 
+import contextlib
 import difflib
 import tomllib
 from collections.abc import Mapping
@@ -182,9 +183,11 @@ def load_description(path: Path | str) -> Description:
     if path.stat().st_size > MAX_BYTES:
         raise ReadError(f"{path}: larger than 1 MiB; a measurement description is a small TOML file")
     try:
-        return description_from(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        keys = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    # Besides those of TOML, errors of letters that are not UTF-8 and of numbers of too many digits.
+    except (ValueError, RecursionError) as error:
         raise ReadError(f"{path}: not a valid TOML file: {error}") from error
+    return description_from(keys, str(path))
 
 
 def _checked(keys: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -211,7 +214,9 @@ def _value(name: str, form: str, value: Any, place: str) -> Any:
         case "number":
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise wrong
-            return float(value)
+            with contextlib.suppress(OverflowError):
+                return float(value)
+            raise wrong
         case "list":
             items = [value] if isinstance(value, str) else value
             if not isinstance(items, list | tuple) or not all(
@@ -229,7 +234,7 @@ def _value(name: str, form: str, value: Any, place: str) -> Any:
                 raise wrong
             return tuple(dict(item) for item in items)
     if isinstance(value, Wide | Join):
-        return value
+        value = {part: item for part, item in _plain(value).items() if item}
     if not isinstance(value, Mapping):
         raise wrong
     parts = _PARTS[form]
@@ -263,7 +268,7 @@ def _is_rule(item: object) -> bool:
 
 
 def _word(name: str, key: str, place: str) -> str:
-    if not key.isidentifier():
+    if not isinstance(key, str) or not key.isidentifier():
         raise ReadError(
             f"{place}: {name}.{key!r}: the name must be a word of letters, digits and _, so that expressions "
             "can use it"

@@ -185,7 +185,7 @@ def parse_sets(pairs: Sequence[str] | None) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads("\n".join(pairs))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise CharzError(
             f"--set {' --set '.join(pairs)}: not TOML ({error}); write for example --set 'wide.values=[\"r\"]' with "
             "texts in quotes"

@@ -42,7 +42,8 @@ def slope(dataset: xr.Dataset, series_resistance: Any = None, interval: Any = No
     xarray.Dataset
         The dataset with ``slope``, ``r_squared``, ``num_points`` (and ``conductance``) over (device, cycle); with
         `interval` a dataset of kind ``retention`` with these over (device, time) and ``elapsed`` = (cycle - first
-        cycle) times interval, so that loops that were not recorded leave a gap. NaN where a loop is absent; R² is NaN where the signal is constant.
+        cycle) times interval, so that loops that were not recorded leave a gap. NaN where a loop is absent; R² is
+        NaN where the signal is constant.
 
     Raises
     ------

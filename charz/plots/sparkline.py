@@ -56,8 +56,8 @@ def histogram_line(values: ArrayLike, width: int = DEFAULT_WIDTH, *, ascii_only:
 
     Examples
     --------
-    >>> histogram_line([0, 0, 0, 0, 1, 1, 2, 2], width=2)
-    '█▃'
+    >>> histogram_line([0] * 8 + [1] * 4, width=2)
+    '█▄'
     """
     trace = np.asarray(values, dtype=np.float64).ravel()
     trace = trace[np.isfinite(trace)]

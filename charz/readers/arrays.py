@@ -288,6 +288,8 @@ def _numbers(cells: NDArray[Any], source: _Source, place: str, first_row: int) -
             f"{place}, row {first_row}: {shown!r} is text, not a number; "
             "map the array to a label such as device, or store it as numbers"
         )
+    if kind == "M" and np.isnat(source.origin):
+        raise ReadError(f"{place}, row 1: the first date is missing (NaT), so nothing can be counted from it")
     if kind in "Mm":
         with foreign(place, "an array of dates"):
             spans = cells - source.origin if kind == "M" else cells

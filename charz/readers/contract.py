@@ -156,6 +156,9 @@ class Table:
                 found := [n for n, name in enumerate(lowered) if _glob(name, wanted.lower())]
             ):
                 return found
+        told = next((remark for remark in self.remarks if repr(wanted) in remark), None)
+        if told is not None:
+            raise ReadError(f"{self.place}: column {source!r} cannot be read: {told}")
         known = [name for name in joined if name]
         close = difflib.get_close_matches(wanted, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""

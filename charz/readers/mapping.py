@@ -109,7 +109,11 @@ def map_columns(table: Table, request: Request, given: Iterable[str]) -> Mapped:
         numbered = {f"{name}[{n}]": index for n, index in enumerate(indices)}
         columns |= numbered if _has_electrodes(kind, name) else {name: indices[0]}
     stored = [name for name in columns if name not in (*LABELS, OUTCOME)]
-    for name in (*request.raw_names(), *request.si_names()):
+    for name in request.raw_names():
+        if name not in columns:
+            _refuse_si(table, request, name, given)
+            columns[name] = _ingredient(table, request, name, columns)
+    for name in request.si_names():
         if name not in columns and name not in given and name not in request.derive:
             columns[name] = _ingredient(table, request, name, columns)
     si = [name for name in request.si_names() if name in columns and name not in LABELS]
@@ -132,6 +136,18 @@ def _sources(table: Table, request: Request, given: set[str]) -> dict[str, str]:
                 "or leave the unit out"
             )
     return mapped
+
+
+def _refuse_si(table: Table, request: Request, name: str, given: Iterable[str]) -> None:
+    """Raise where a rule in the file's own units uses what is known in SI only."""
+    if table.has(name) or (name not in given and name not in request.derive):
+        return
+    rules = [request.where, request.switched, *request.mask.values()]
+    text = next(rule.text for rule in rules if rule is not None and name in rule.names)
+    raise ExpressionError(
+        f"{table.place}: expression {text!r} uses {name!r}, which is no column but known in SI only (a constant, a field "
+        "of the path, or derived); where, switched and mask are in the file's own units: write its number instead"
+    )
 
 
 def _ingredient(table: Table, request: Request, name: str, columns: Mapping[str, int]) -> int:

@@ -101,7 +101,7 @@ def expand(paths: Sequence[Path], patterns: Sequence[str], skip: Sequence[str]) 
             found.append(path)
             continue
         inside = {file for pattern in patterns or ("*",) for file in _glob(path, pattern)}
-        files = [file for file in inside if file.is_file() and not file.name.startswith(".")]
+        files = [file for file in inside if file.is_file() and not _is_hidden(file, path)]
         files = [file for file in files if file.name not in skip]
         if not files:
             wanted = f"that fits files = {list(patterns)}" if patterns else "with data"
@@ -115,6 +115,11 @@ def _glob(folder: Path, pattern: str) -> list[Path]:
         return list(folder.glob(pattern))
     except (ValueError, NotImplementedError) as error:
         raise ReadError(f"files = {pattern!r} is not a pattern of file names: {error}") from error
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    """Whether a file or a folder on the way to it is hidden, as the copies in .ipynb_checkpoints are."""
+    return any(part.startswith(".") and part != ".." for part in file.relative_to(folder).parts)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -1,6 +1,7 @@
 """`read`: laboratory files to one validated dataset in SI."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,8 @@ def checked_request(said: Description) -> Request:
             'the experiment kind is not said: give --experiment KIND, or experiment = "KIND" in a description; '
             "'charz describe FILE' writes a draft of one"
         )
-    if said.temperature is not None and not said.temperature > 0:
-        raise SchemaError(f"temperature = {said.temperature} K; it must be above zero, in kelvin")
+    if said.temperature is not None and not 0 < said.temperature < math.inf:
+        raise SchemaError(f"temperature = {said.temperature} K; it must be above zero and finite, in kelvin")
     return request_from(kind_named(said.experiment), said)
 
 
@@ -175,12 +176,26 @@ def attributes(
         "num_rows_read": sum(part.num_read for part in parts),
         "num_rows_kept": kept,
         "unused_columns": sorted({name for part in parts for name in part.unused}),
-        "remarks": [remark for part in parts for remark in part.remarks][:MAX_METADATA],
+        "remarks": _grouped_remarks(parts)[:MAX_METADATA],
         **_from_files(parts, files, said),
         **provenance(dict(zip(files, checksums, strict=True)), settings=said.settings()),
     }
     # netCDF has neither None nor empty lists.
     return {name: value for name, value in attrs.items() if value is not None and value != []}
+
+
+def _grouped_remarks(parts: Sequence[Selection]) -> list[str]:
+    """Remarks of the readers, each once, with the tables that it is about."""
+    places: dict[str, list[str]] = {}
+    for part in parts:
+        for remark in part.remarks:
+            places.setdefault(remark, []).append(part.called)
+    return [
+        f"{where[0]}: {remark}"
+        if len(where) == 1
+        else f"{remark} (in {len(where)} tables, {where[0]} to {where[-1]})"
+        for remark, where in places.items()
+    ]
 
 
 def _from_files(parts: Sequence[Selection], files: Sequence[Path], said: Description) -> dict[str, Any]:

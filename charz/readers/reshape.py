@@ -83,8 +83,7 @@ def unpivot(table: Table, wide: Wide | None) -> Table:
     slots = [others[slot::width] for slot in range(width)]
     columns = [table.columns[index] for index in kept]
     for name, slot in zip(wide.values, slots, strict=True):
-        units = {table.columns[index].unit for index in slot}
-        columns.append(Column(name, units.pop() if len(units) == 1 else None))
+        columns.append(Column(name, _shared_unit(table, slot, name, labelled=bool(wide.label))))
     columns.append(Column(wide.position, "1"))
     labels: NDArray[np.float64] = np.empty(0)
     if wide.label:
@@ -153,6 +152,23 @@ def beside(table: Table, other: Table, columns: dict[str, str]) -> Table:
     return replace(
         table, columns=[*table.columns, *added], numbers=numbers, texts=texts, remarks=remarks, batches=None
     )
+
+
+def _shared_unit(table: Table, slot: Sequence[int], name: str, *, labelled: bool) -> str | None:
+    """Unit in the headers of one quantity; None where one of them states none.
+
+    The unit in a header that is a label, as ``0.9 (V)``, is that of the label and not of the values below it.
+    """
+    units = {
+        None if labelled and table.columns[index].group is None else table.columns[index].unit
+        for index in slot
+    }
+    if len(units - {None}) > 1:
+        raise ReadError(
+            f"{table.place}: the headers of {name} are in different units ({', '.join(sorted(map(str, units)))}); one "
+            "quantity needs one unit, make them one"
+        )
+    return units.pop() if len(units) == 1 else None
 
 
 def _labels(table: Table, slot: Sequence[int], name: str) -> tuple[NDArray[np.float64], str | None]:

@@ -35,7 +35,8 @@ class Selection:
     """Rows of one table in SI, with the outcome of each where it is known.
 
     `num_read` counts the rows before ``where``, `unused` names columns that were not read, `masked` counts the
-    values that a mask made missing, `remarks` are the reader's, `attrs` what the file says beside its table.
+    values that a mask made missing, `called` names file and table, `remarks` are the reader's, `attrs` what the file
+    says beside its table.
     """
 
     rows: Rows
@@ -43,6 +44,7 @@ class Selection:
     num_read: int
     unused: Sequence[str]
     masked: Mapping[str, int]
+    called: str
     remarks: Sequence[str] = ()
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -111,8 +113,7 @@ def select(source: Source, request: Request) -> Selection:
     counts = {name: int(mask.sum()) for name, mask in masks.items()}
     # Without folders, so that a dataset does not depend on where its file lay.
     called = f"{table.path.name}, {table.name}" if table.name else table.path.name
-    remarks = [f"{called}: {remark}" for remark in table.remarks]
-    return Selection(rows, outcome, size, unused, counts, remarks, table.attrs)
+    return Selection(rows, outcome, size, unused, counts, called, table.remarks, table.attrs)
 
 
 def _to_si(raw: Values, mapped: Mapped, kind: Kind) -> tuple[Values, dict[str, str]]:

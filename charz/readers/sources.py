@@ -9,7 +9,7 @@ from charz.description import BESIDE, Description, Join, load_description
 from charz.errors import ReadError
 from charz.kinds import Kind
 from charz.readers.contract import Table
-from charz.readers.paths import expand, filled, path_fields, standard_fields
+from charz.readers.paths import expand, field_number, filled, path_fields, standard_fields
 from charz.readers.registry import open_tables
 from charz.readers.reshape import beside, unpivot, with_schema
 from charz.readers.select import Source
@@ -46,7 +46,14 @@ def files_of(paths: Sequence[Path], said: Description) -> list[Path]:
     if not paths:
         raise ReadError("no file was given; name at least one")
     second = [said.join.file] if said.join is not None else []
-    return expand(paths, said.files, [BESIDE, *second])
+    files = expand(paths, said.files, [BESIDE, *second])
+    places = [file.resolve() for file in files]
+    if len(set(places)) < len(places):
+        twice = next(file for file, place in zip(files, places, strict=True) if places.count(place) > 1)
+        raise ReadError(
+            f"{twice}: is named twice (as a file, or in a folder); its rows would count double, name it once"
+        )
+    return files
 
 
 def tables_of(path: Path, said: Description) -> list[Table]:
@@ -116,12 +123,13 @@ def _source(
         device = filled(said.device, known, "device", table.place)
     if said.cycle is not None:
         text = filled(said.cycle, known, "cycle", table.place)
-        match = _LAST_NUMBER.search(text)
+        match, number_in_text = _LAST_NUMBER.search(text), field_number(text)
         if match is None:
             raise ReadError(
                 f"{table.place}: cycle = {said.cycle!r} gives {text!r}, in which there is no number"
             )
-        cycle = float(match.group(1))
+        # "1.5" is a number as a whole; of "run_3" only the end is one.
+        cycle = float(match.group(1)) if number_in_text is None else number_in_text
     elif count > 1:
         means = said.tables or ("cycle" if "cycle" in kind.dims else None)
         if means is None:

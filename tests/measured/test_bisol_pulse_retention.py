@@ -78,7 +78,7 @@ def test_the_sentinel_is_the_overload_value_times_the_multiplier(unmasked, print
     assert unmasked["resistance"].values[0, 5741] == printed("2.02e-31")
     (line,) = (note for note in unmasked.attrs["notes"] if "Sensitivity multiplier" in note)
     assert float(line.rpartition(" ")[2]) == printed("5e-9", rel=1e-9)
-    assert 9.9e37 * 5e-9 == pytest.approx(-unmasked["current"].values[0, 5741])
+    assert -unmasked["current"].values[0, 5741] == pytest.approx(9.9e37 * 5e-9)
 
 
 @pytest.mark.parametrize(("which", "check"), [("noise", "masked"), ("unmasked", "sentinels")])

@@ -62,6 +62,11 @@ def test_the_pickled_member_is_named_and_stays_closed(arrays):
     assert "reference_batch.npz: member 'sampling_configs' is a Python pickle and is never opened" in remark
 
 
+def test_asking_for_the_pickled_member_gives_the_reason(folder, descriptions):
+    with pytest.raises(ReadError, match=r"'sampling_configs' cannot be read: .* is a Python pickle"):
+        charz.read(folder, description=descriptions / ARRAYS, columns={"settings": "sampling_configs"})
+
+
 @pytest.mark.parametrize("description", [TEXT, ARRAYS])
 @pytest.mark.parametrize(("name", "tags"), [("outs.yaml", 31), ("sampler_configs.json", 11)])
 def test_tagged_yaml_is_refused_under_whatever_name(folder, descriptions, name, tags, description):

@@ -80,7 +80,7 @@ def test_drift_is_not_monotonic(loops):
 
 
 def test_which_channel_is_the_drive_is_asked_for(folder):
-    with pytest.raises(ReadError, match="hysteresis needs 'field' .*--column field=SOURCE"):
+    with pytest.raises(ReadError, match=r"hysteresis needs 'field' .*--column field=SOURCE"):
         charz.read(folder / "long_meas_1.csv", "hysteresis")
 
 

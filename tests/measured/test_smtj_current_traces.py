@@ -7,6 +7,7 @@ import charz
 from charz.datachecks import check_data
 from charz.errors import UnitError
 from charz.extract import extract
+from charz.readers.registry import open_tables
 
 FOLDER = "smtj-current-traces"
 DESCRIPTION = f"{FOLDER}-telegraph.toml"
@@ -123,8 +124,6 @@ def test_the_unit_of_the_current_is_asked_for(folder):
 def test_empty_sheets_are_left_out(numbers, folder):
     """Each book has one table; two empty sheets make no cycles."""
     assert dict(numbers.sizes) == {"device": 1, "time": 4096}
-    from charz.readers.registry import open_tables
-
     for path in sorted(folder.glob("*.xlsx")):
         (table,) = open_tables(path)
         assert table.dialect["skipped_sheets"] == "Sheet2 (empty), Sheet3 (empty)"

@@ -5,12 +5,16 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import typer
 
 from charz.cli.app import COMMANDS, app
+from charz.description import description_from
+from charz.kinds import KINDS
+from charz.readers.mapping import request_from
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,6 +50,13 @@ def test_unknown_option_would_be_noticed():
     command = typer.main.get_command(app).commands["fit"]
     with pytest.raises(typer.TyperException, match="--no-such-option"):
         command.make_context("fit", ["data.nc", "-o", "posterior.nc", "--no-such-option"])
+
+
+@pytest.mark.parametrize("text", blocks("toml"))
+def test_measurement_description_is_valid(text):
+    said = description_from(tomllib.loads(text), "README.md")
+    assert said.experiment in KINDS
+    request_from(KINDS[said.experiment], said)
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))

@@ -37,7 +37,7 @@ _MODULES = (
 EXTRACTORS: dict[str, Extractor] = {module.EXTRACTOR.name: module.EXTRACTOR for module in _MODULES}
 
 
-def extract(dataset: xr.Dataset, rule: str, **options: Any) -> xr.Dataset:
+def extract(dataset: xr.Dataset, /, rule: str, **options: Any) -> xr.Dataset:
     """Draw a quantity out of a dataset.
 
     Parameters

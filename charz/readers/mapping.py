@@ -145,8 +145,8 @@ def _refuse_si(table: Table, request: Request, name: str, given: Iterable[str]) 
     rules = [request.where, request.switched, *request.mask.values()]
     text = next(rule.text for rule in rules if rule is not None and name in rule.names)
     raise ExpressionError(
-        f"{table.place}: expression {text!r} uses {name!r}, which is no column but known in SI only (a constant, a field "
-        "of the path, or derived); where, switched and mask are in the file's own units: write its number instead"
+        f"{table.place}: expression {text!r} uses {name!r}, which is no column but known in SI only (a constant, a "
+        "field of the path, or derived); where, switched and mask are in the file's own units: write its number instead"
     )
 
 

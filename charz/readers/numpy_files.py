@@ -57,6 +57,9 @@ def _open_npy(path: Path) -> list[Table]:
     if not shape:
         with foreign(path, "an npy file of NumPy"), _quiet():
             return tables_of_arrays(path, {"": np.load(path, allow_pickle=False).reshape(1)})
+    with foreign(path, "an npy file of NumPy"), _quiet():
+        # Read once more by NumPy itself, which knows how version 3 spells the names of fields.
+        dtype = np.load(path, mmap_mode="r", allow_pickle=False).dtype
     return tables_of_arrays(path, {"": Stored(shape, dtype, read)}, dialect={"format": "npy"})
 
 

@@ -36,7 +36,7 @@ def train(folder, descriptions):
     return charz.read(folder, description=descriptions / TRAIN)
 
 
-def test_sentinels_are_masked_and_counted(noise, printed):
+def test_sentinels_are_masked_and_counted(noise):
     current, resistance = noise["current"].values[0], noise["resistance"].values[0]
     assert current.size == 10000
     assert np.flatnonzero(np.isnan(current)).tolist() == list(range(5741, 5758))

@@ -74,16 +74,31 @@ def test_tagged_yaml_is_refused_under_whatever_name(folder, descriptions, name, 
         charz.read(folder / name, description=descriptions / description)
 
 
+@pytest.fixture
+def command(folder, descriptions, tmp_path, monkeypatch, capsys):
+    """``charz convert`` on one file of the folder: exit code, standard error, and whether it wrote."""
+
+    def run(name, description):
+        out = tmp_path / "out.nc"
+        words = ["charz", "convert", folder / name, "-d", descriptions / description, "-o", out]
+        monkeypatch.setattr("sys.argv", list(map(str, words)))
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code, capsys.readouterr().err, out.exists()
+
+    return run
+
+
 @pytest.mark.parametrize("name", ["outs.yaml", "sampler_configs.json"])
-def test_the_command_line_refuses_it_in_one_line(folder, descriptions, name, tmp_path, monkeypatch, capsys):
-    out = tmp_path / "out.nc"
-    words = ["charz", "convert", folder / name, "-d", descriptions / TEXT, "-o", out]
-    monkeypatch.setattr("sys.argv", list(map(str, words)))
-    with pytest.raises(SystemExit) as left:
-        main()
-    assert left.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
-    assert not out.exists()
+def test_the_command_line_refuses_it_in_one_line(command, name):
+    code, err, written = command(name, TEXT)
+    assert (code, err.count("\n"), written) == (2, 1, False)
+
+
+def test_the_command_line_warns_of_the_pickled_member(command):
+    code, err, written = command("reference_batch.npz", ARRAYS)
+    assert (code, written) == (0, True)
+    assert "member 'sampling_configs' is a Python pickle and is never opened" in " ".join(err.split())
 
 
 @pytest.mark.parametrize(

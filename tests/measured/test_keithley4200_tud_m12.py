@@ -150,7 +150,7 @@ def test_weibull_of_the_voltages(table, weibull, printed):
         assert value == printed(text, rel=1e-3)
 
 
-def test_set_voltages_drift(set_ratios, ac1, printed):
+def test_set_voltages_drift(set_ratios, printed):
     volts = of_series(set_ratios, 1000)["threshold"].values
     logs = np.log(volts)
     assert logs.mean() == printed("0.0592")

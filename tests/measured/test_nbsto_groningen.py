@@ -127,7 +127,7 @@ def test_the_old_device(old, printed):
     assert time[0] == printed("1483.843")
 
 
-def test_devices_are_strongly_asymmetric(sweeps, printed):
+def test_devices_are_strongly_asymmetric(sweeps):
     voltage, current = (
         sweeps[name].sel(device="DG01_3A", cycle=35).values[:601] for name in ("voltage", "current")
     )

@@ -43,9 +43,10 @@ def test_drift_of_each_device(dataset, printed, device, points, last, first, rat
     assert float(one["drift_ratio"]) == printed(ratio)
 
 
-def test_the_folder_holds_these_devices_and_no_others(dataset):
+def test_the_folder_holds_these_devices_and_no_others(dataset, printed):
     assert sorted(dataset["device"].values.tolist()) == sorted(row[0] for row in FILES)
     assert dataset["resistance"].attrs["units"] == "ohm"
+    assert float(dataset["elapsed"].max()) / 3600 == printed("36")
 
 
 def test_the_grid_stays_irregular(dataset, printed):

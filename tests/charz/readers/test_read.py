@@ -103,7 +103,7 @@ def test_several_files_are_devices_of_one_dataset(tmp_path):
     paths.append(write(tmp_path / "again", text, "a.csv"))
     dataset = charz.read(paths, "pulse_switching")
     assert sorted(dataset["device"].values.tolist())[0] == "again/a"
-    with pytest.raises(ReadError, match="same folder and name"):
+    with pytest.raises(ReadError, match=r"a\.csv: is named twice"):
         charz.read([paths[0], paths[0]], "pulse_switching")
 
 

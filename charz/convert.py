@@ -88,7 +88,7 @@ def _is_long(source: Source, request: Request) -> bool:
     if kind.name in ("pulse_switching", "transfer") or said.where is not None or said.extract:
         return False
     mapped = map_columns(table, request, given_quantities(request, source.fields, table.place))
-    names = {*mapped.columns, *said.derive}
+    names = {name.partition("[")[0] for name in (*mapped.columns, *said.derive)}
     return not names & {*LABELS}
 
 
@@ -126,7 +126,7 @@ def _stream(
             raise NotPlain("no rows")
         whole = replace(first[1], num_read=start, masked=masked)
         rest = first[0].drop_vars(_long_variables(first[0], request.kind))
-        rest.attrs = attributes(request, [file], [whole], start, [checksum.result()])
+        rest.attrs = attributes(request, [file], [whole], start, {file: checksum.result()})
         prepared_for_netcdf(rest).to_netcdf(temporary, mode="a", engine="netcdf4", format="NETCDF4")
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 from charz.errors import SchemaError
 
 DRIVE = ("V", "A", "A/m", "T")
+# What a retention record may follow.
+RETAINED = ("resistance", "conductance", "error_rate")
 FLAG_NONE, FLAG_LEFT, FLAG_RIGHT, FLAG_INTERVAL = range(4)
 
 
@@ -135,8 +137,9 @@ _ALL = (
             Variable("elapsed", _ELAPSED.long_name, _TIME, ("s",), required=True, increasing="time"),
             Variable("resistance", "resistance", _TIME, ("ohm",)),
             Variable("conductance", "conductance", _TIME, ("S",)),
+            Variable("error_rate", "bit error rate", _TIME, ("1",)),
         ),
-        one_of=("resistance", "conductance"),
+        one_of=RETAINED,
     ),
     Kind(
         "transfer",

@@ -8,7 +8,7 @@ from charz.datachecks.finding import Finding, quantity
 from charz.datachecks.moments import moments
 from charz.datachecks.rows import device_rows, where, worst
 from charz.datachecks.split import occupancy, two_levels
-from charz.kinds import FLAG_NONE
+from charz.kinds import FLAG_INTERVAL, FLAG_NONE
 
 MIN_SWITCHES = 10
 MIN_UNCENSORED = 10
@@ -66,11 +66,14 @@ def check_pulse_events(dataset: xr.Dataset) -> list[Finding]:
 
 
 def check_cycles(dataset: xr.Dataset) -> list[Finding]:
-    """Find devices with fewer than 10 uncensored thresholds: the error of a spread is 1/√(2(n − 1)), 24 % at 10."""
+    """Find devices with fewer than 10 thresholds: the error of a spread is 1/√(2(n − 1)), 24 % at 10.
+
+    One known within a step of the ramp is a threshold; one censored on the left or right is only a bound.
+    """
     rows = device_rows(dataset, "threshold")
     seen_at_all = np.isfinite(rows.values)
     if "censored" in dataset:
-        seen_at_all = seen_at_all & (dataset["censored"].values == FLAG_NONE)
+        seen_at_all = seen_at_all & np.isin(dataset["censored"].values, (FLAG_NONE, FLAG_INTERVAL))
     number = seen_at_all.sum(axis=1)
     flagged = number < MIN_UNCENSORED
     if not flagged.any():

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from charz.kinds import KINDS
+from charz.kinds import KINDS, RETAINED
 
 MAX_NAMED = 3
 # The variable that a measurement answers with; pulse_switching answers with counts.
@@ -16,7 +16,7 @@ RESPONSES = {
     "telegraph": ("signal",),
     "pulse_train": ("conductance",),
     "iv_sweep": ("current",),
-    "retention": ("resistance", "conductance"),
+    "retention": RETAINED,
     "transfer": ("current",),
     "hysteresis": ("signal",),
 }

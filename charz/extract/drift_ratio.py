@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from charz.errors import SchemaError
 from charz.extract.contract import Extractor, device_name, labelled, require_units, same_kind
 from charz.extract.options import choice, whole
+from charz.kinds import RETAINED
 
 _DEVICE = ("device",)
-OF = ("resistance", "conductance")
+OF = RETAINED
 
 
 def drift_ratio(dataset: xr.Dataset, last: Any = 50, first: Any = 1, of: str | None = None) -> xr.Dataset:
@@ -26,7 +27,7 @@ def drift_ratio(dataset: xr.Dataset, last: Any = 50, first: Any = 1, of: str | N
         Of kind ``retention``, or ``telegraph`` with a signal in ohm or S.
     last, first : int
         How many values.
-    of : {"resistance", "conductance"}, optional
+    of : {"resistance", "conductance", "error_rate"}, optional
         Where a retention dataset has both.
 
     Returns

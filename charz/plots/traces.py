@@ -5,6 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from charz.kinds import RETAINED
 from charz.plots.axis import MAX_POINTS, device_title, draw_thinned, scale_of, shown_of, spaced
 from charz.plots.sparkline import extreme_indices
 
@@ -43,8 +44,8 @@ def draw_telegraph(figure: Figure, dataset: xr.Dataset) -> str:
 
 
 def draw_retention(figure: Figure, dataset: xr.Dataset) -> str:
-    """Draw resistance (or conductance, or both) against time; a logarithmic time axis above two decades."""
-    names = [name for name in ("resistance", "conductance") if name in dataset]
+    """Draw what was retained against time; a logarithmic time axis above two decades."""
+    names = [name for name in RETAINED if name in dataset]
     total = dataset.sizes["device"]
     devices = spaced(total, MAX_LINES)
     figure.set_size_inches(1.2 + 5.4 * len(names), 4.0)

@@ -17,7 +17,8 @@ def printable(value: Any) -> str:
     if isinstance(value, np.ndarray):
         if value.size > MAX_SHOWN:
             return f"array of shape {value.shape}, {value.dtype} (not kept)"
-        value = value.tolist()
+        # netCDF and MATLAB know no single numbers, only arrays of one.
+        value = value.reshape(-1)[0] if value.size == 1 else value.tolist()
     if isinstance(value, list):
         return "[" + ", ".join(map(printable, value)) + "]"
     if isinstance(value, bytes):

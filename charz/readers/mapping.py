@@ -74,7 +74,7 @@ class Mapped:
     Parameters
     ----------
     columns : mapping of str to int
-        Every column that is read, by name; the columns of an electrode variable are ``voltage[0]``, ...
+        Every column that is read, by name; what may be several columns is numbered: ``voltage[0]``, ``device[0]``.
     units : mapping of str to str
         Stated unit of each column that is converted to SI.
     stored : list of str
@@ -105,10 +105,11 @@ def map_columns(table: Table, request: Request, given: Iterable[str]) -> Mapped:
     found = _sources(table, request, given)
     columns: dict[str, int] = {}
     for name, source in found.items():
-        indices = table.indices(source) if _has_electrodes(kind, name) else [table.index(source)]
+        several = _has_electrodes(kind, name) or name == "device"
+        indices = table.indices(source) if several else [table.index(source)]
         numbered = {f"{name}[{n}]": index for n, index in enumerate(indices)}
-        columns |= numbered if _has_electrodes(kind, name) else {name: indices[0]}
-    stored = [name for name in columns if name not in (*LABELS, OUTCOME)]
+        columns |= numbered if several else {name: indices[0]}
+    stored = [name for name in columns if name.partition("[")[0] not in (*LABELS, OUTCOME)]
     for name in request.raw_names():
         if name not in columns:
             _refuse_si(table, request, name, given)

@@ -137,8 +137,12 @@ def _setting(cells: Sequence[str]) -> tuple[str, str]:
 
 def _is_record(path: Path, head: bytes) -> bool:
     start = head.removeprefix(b"\xef\xbb\xbf")
+    # Numbers in the second line, where an oscilloscope writes units, are a table of somebody else.
+    below = start.partition(b"\n")[2].lstrip()[:1]
     return bool(
-        _KEYSIGHT.match(start) or _TDS.match(start) or (_MSO.match(start) and _MSO_NAMES.search(start))
+        (_KEYSIGHT.match(start) and below and below not in b"+-.0123456789")
+        or _TDS.match(start)
+        or (_MSO.match(start) and _MSO_NAMES.search(start))
     )
 
 

@@ -12,12 +12,12 @@ from charz.arrange import to_dataset
 from charz.description import Description
 from charz.errors import ReadError, SchemaError
 from charz.kinds import kind_named
-from charz.provenance import provenance, sha256
+from charz.provenance import provenance, sha256, source_names
 from charz.readers.joining import join
 from charz.readers.mapping import OUTCOME, Request, request_from
 from charz.readers.programme import programme_reason
 from charz.readers.select import Selection, Source, select
-from charz.readers.sources import described, files_of, sources_of
+from charz.readers.sources import described, files_of, joined_files, sources_of
 from charz.readers.text import read_text, split_lines
 from charz.schema import validate
 from charz.store import holds_dataset, load
@@ -90,7 +90,8 @@ def read(
     rows, outcome = join(parts)
     dataset = to_dataset(request.kind, rows, outcome)
     kept = sum(part.rows.num_rows for part in parts)
-    dataset.attrs = attributes(request, files, parts, kept, [sha256(file) for file in files])
+    checksums = {file: sha256(file) for file in (*files, *joined_files(files, said))}
+    dataset.attrs = attributes(request, files, parts, kept, checksums)
     return _extracted(validate(dataset), said)
 
 
@@ -152,7 +153,11 @@ def refuse_programme(source: Source, request: Request) -> None:
 
 
 def attributes(
-    request: Request, files: Sequence[Path], parts: Sequence[Selection], kept: int, checksums: list[str]
+    request: Request,
+    files: Sequence[Path],
+    parts: Sequence[Selection],
+    kept: int,
+    checksums: Mapping[Path, str],
 ) -> dict[str, Any]:
     """Attributes of the dataset: rules, sources, what was masked and left out, versions."""
     said = request.said
@@ -167,8 +172,8 @@ def attributes(
         "device_family": said.device_family,
         "temperature": said.temperature,
         "instrument": said.instrument,
-        "source_file": _one_or_list([file.name for file in files]),
-        "source_sha256": _one_or_list(checksums),
+        "source_file": _one_or_list(source_names(list(checksums))),
+        "source_sha256": _one_or_list(list(checksums.values())),
         "where_rule": said.where,
         "switched_rule": switched if request.kind.name == "pulse_switching" else None,
         "masked": json.dumps(masked, ensure_ascii=False) if masked else None,
@@ -178,7 +183,7 @@ def attributes(
         "unused_columns": sorted({name for part in parts for name in part.unused}),
         "remarks": _grouped_remarks(parts)[:MAX_METADATA],
         **_from_files(parts, files, said),
-        **provenance(dict(zip(files, checksums, strict=True)), settings=said.settings()),
+        **provenance(checksums, settings=said.settings()),
     }
     # netCDF has neither None nor empty lists.
     return {name: value for name, value in attrs.items() if value is not None and value != []}

@@ -17,6 +17,8 @@ from charz.readers.numbers import is_number
 from charz.rows import Rows
 from charz.units import canonical_unit
 
+# Columns that name the device are ``device[0]``, ``device[1]``, ...
+DEVICE = "device["
 Values = dict[str, NDArray[np.float64]]
 
 
@@ -62,7 +64,7 @@ def select(source: Source, request: Request) -> Selection:
     given = given_quantities(request, source.fields, table.place)
     # Units first: a missing one is told before a large file is parsed.
     mapped = map_columns(table, request, given)
-    numeric = [name for name in mapped.columns if name != "device"]
+    numeric = [name for name in mapped.columns if not name.startswith(DEVICE)]
     raw: Values = dict(zip(numeric, table.numbers([mapped.columns[name] for name in numeric]), strict=True))
     size = len(table.rows)
     where = None if request.where is None else request.where.mask(raw, size)
@@ -170,10 +172,15 @@ def _devices(
     source: Source, mapped: Mapped, keep: slice | NDArray[np.bool_], place: "_Place", prefix: str
 ) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Names of the devices, and which of them each row is of."""
-    if "device" not in mapped.columns:
+    labels = [index for name, index in mapped.columns.items() if name.startswith(DEVICE)]
+    if not labels:
         return (source.device,), np.broadcast_to(np.intp(0), len(place.lines))
-    cells = np.asarray(source.table.texts(mapped.columns["device"], None), dtype=str)[keep]
-    place.refuse_nameless(cells)
+    parts = [np.asarray(source.table.texts(index, None), dtype=str)[keep] for index in labels]
+    for part in parts:
+        place.refuse_nameless(part)
+    cells = parts[0]
+    for part in parts[1:]:
+        cells = np.char.add(np.char.add(cells, " "), part)
     found, first, code = np.unique(cells, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)
@@ -187,6 +194,8 @@ def _devices(
 
 
 def _tidy(name: str) -> str:
+    if " " in name:
+        return " ".join(map(_tidy, name.split(" ")))
     if is_number(name) and "." in name and float(name).is_integer() and abs(float(name)) < 1e15:
         return str(int(float(name)))
     return name

@@ -79,13 +79,20 @@ def tables_of(path: Path, said: Description) -> list[Table]:
     return [unpivot(table, said.wide) for table in tables]
 
 
+def joined_files(files: Sequence[Path], said: Description) -> list[Path]:
+    """Second files that are joined to those read."""
+    return [] if said.join is None else [_beside(file, said.join) for file in files]
+
+
+def _beside(path: Path, join: Join) -> Path:
+    return path.with_name(filled(join.file, standard_fields(path), "join.file", str(path)))
+
+
 def _joined(table: Table, join: Join, reader: str | None) -> Table:
-    name = filled(join.file, standard_fields(table.path), "join.file", str(table.path))
-    others = open_tables(table.path.with_name(name), reader)
+    second = _beside(table.path, join)
+    others = open_tables(second, reader)
     if len(others) > 1:
-        raise ReadError(
-            f"{table.path.with_name(name)}: {len(others)} tables; a joined file must be one table"
-        )
+        raise ReadError(f"{second}: {len(others)} tables; a joined file must be one table")
     return beside(table, others[0], dict(join.columns))
 
 

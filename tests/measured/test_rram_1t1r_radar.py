@@ -455,10 +455,11 @@ def test_units_are_asked_for(folder, name):
         )
 
 
-def test_error_rates_are_no_retention_of_a_state(folder):
-    """35 rows of bit error rates over time: no resistance is in them."""
-    (table,) = open_tables(folder / "ber-time-temp.csv")
-    assert (len(table.rows), len(table.columns)) == (35, 4)
-    rules = {"columns": {"elapsed": "Time (s)", "temperature": "Temperature (K)", "ber": "BER"}}
-    with pytest.raises(ReadError, match=r"retention needs 'resistance' \(resistance\) \(or conductance\)"):
-        charz.read(folder / "ber-time-temp.csv", "retention", units={"ber": "1"}, **rules)
+def test_error_rates(folder, descriptions):
+    """35 rows: six records, one for each number of bits a cell and each temperature."""
+    dataset = charz.read(folder / "ber-time-temp.csv", description=descriptions / "rram-1t1r-radar-ber.toml")
+    assert dataset["device"].values.tolist() == ["3 338", "3 358", "3 373", "2 338", "2 358", "2 373"]
+    assert int(np.isfinite(dataset["error_rate"]).sum()) == 35
+    assert dataset["elapsed"].attrs["units"] == "s"
+    np.testing.assert_array_equal(np.nanmax(dataset["temperature"], axis=1), [338, 358, 373] * 2)
+    assert (dataset["error_rate"].diff("time") > 0).sum() == 29, "every rate grows with time"

@@ -59,13 +59,21 @@ def test_an_array_becomes_columns(tmp_path, array, columns, first_row):
 
 def test_columns_are_lent_in_the_order_asked(tmp_path):
     (table,) = tables_of_arrays(tmp_path / "a", {"x": np.arange(12.0).reshape(N, 2), "y": -RISING})
-    np.testing.assert_array_equal(table.numbers([2, 1, 0]), [-RISING, np.arange(1, 12, 2), np.arange(0, 12, 2)])
+    np.testing.assert_array_equal(
+        table.numbers([2, 1, 0]), [-RISING, np.arange(1, 12, 2), np.arange(0, 12, 2)]
+    )
     assert table.numbers([]).shape == (0, N)
     assert table.index("x[1]") == 1
 
 
 def test_lengths_are_tables_and_single_values_metadata(tmp_path):
-    arrays = {"t": np.arange(5), "u": np.arange(3), "v": np.arange(5), "T": np.array([[300]]), "who": np.array("me")}
+    arrays = {
+        "t": np.arange(5),
+        "u": np.arange(3),
+        "v": np.arange(5),
+        "T": np.array([[300]]),
+        "who": np.array("me"),
+    }
     tables = tables_of_arrays(tmp_path / "a", arrays, {"T": "K"}, {"metadata": ["first"]}, "run1")
     assert [table.name for table in tables] == ["run1/5 rows", "run1/3 rows"]
     assert [names(table) for table in tables] == [["t", "v"], ["u"]]
@@ -245,7 +253,9 @@ def sniffed(path):
 
 
 def test_npz(tmp_path):
-    path = saved(tmp_path / "a.npz", inputs=np.arange(12.0).reshape(4, 3), outputs=np.arange(4)[:, None], T=300.0)
+    path = saved(
+        tmp_path / "a.npz", inputs=np.arange(12.0).reshape(4, 3), outputs=np.arange(4)[:, None], T=300.0
+    )
     assert sniffed(path)
     (table,) = READER.open(path)
     assert names(table) == ["inputs[0]", "inputs[1]", "inputs[2]", "outputs"]
@@ -270,10 +280,9 @@ def test_npy_is_mapped(tmp_path, order):
 def test_npy_versions_and_fields(tmp_path, version):
     path = tmp_path / "a.npy"
     field = "µ" if version == (3, 0) else "m"
-    with path.open("wb") as stream:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            np.lib.format.write_array(stream, np.ones(3, dtype=[(field, "f8")]), version=version)
+    with path.open("wb") as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.lib.format.write_array(stream, np.ones(3, dtype=[(field, "f8")]), version=version)
     (table,) = READER.open(path)
     assert names(table) == [field]
     assert table.numbers([0]).tolist() == [[1, 1, 1]]
@@ -326,7 +335,9 @@ def test_a_header_that_promises_too_much_is_not_believed(tmp_path, shape, suffix
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("x.npy", content)
-    with pytest.raises(ReadError, match=r"the header promises shape .* and 48 are there; the file is cut short"):
+    with pytest.raises(
+        ReadError, match=r"the header promises shape .* and 48 are there; the file is cut short"
+    ):
         READER.open(path)
 
 
@@ -337,7 +348,9 @@ def test_members_that_are_no_arrays(tmp_path):
         archive.writestr("x.npy", npy(RISING))
     assert sniffed(path)
     (table,) = READER.open(path)
-    assert table.remarks == ("member 'readme.txt' is no array (its name does not end in .npy) and is left out",)
+    assert table.remarks == (
+        "member 'readme.txt' is no array (its name does not end in .npy) and is left out",
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

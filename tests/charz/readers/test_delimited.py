@@ -212,8 +212,8 @@ def test_decimal_signs_are_not_mixed(tmp_path):
 def test_readers_by_name(tmp_path):
     path = write(tmp_path, PLAIN)
     assert len(open_table(path, "delimited").rows) == 3
-    with pytest.raises(ReadError, match="reader 'excel' does not exist; valid: delimited"):
-        open_table(path, "excel")
+    with pytest.raises(ReadError, match="reader 'exel' does not exist .did you mean 'excel'"):
+        open_table(path, "exel")
     with pytest.raises(FileNotFoundError, match="no such file"):
         open_table(tmp_path / "absent.csv")
     with pytest.raises(ReadError, match="not a file"):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charz.datachecks.moments import sample_rows, spans
+from charz.otsu import otsu
 
 
 class Split(NamedTuple):
@@ -42,33 +43,25 @@ def two_levels(values: NDArray[np.floating]) -> Split:
 
     over all cuts k between two different values. Long rows are represented by every k-th of their values.
     """
-    ordered = np.sort(sample_rows(values).astype(np.float64), axis=1)
-    finite = np.isfinite(ordered)
-    number = finite.sum(axis=1)
-    total = np.maximum(number, 1)[:, None]
-    middle = np.where(finite, ordered, 0.0).sum(axis=1, keepdims=True) / total
-    centred = np.where(finite, ordered - middle, 0.0)
-    below = np.cumsum(centred, axis=1)[:, :-1]
-    weight = np.arange(1, ordered.shape[1]) / total
-    between = np.where(
-        np.diff(ordered, axis=1) > 0, below**2 / np.clip(weight * (1 - weight), 1e-12, None), -1
+    rows = sample_rows(values).astype(np.float64)
+    below, above = otsu(rows)
+    threshold = 0.5 * (below + above)
+    high = rows > threshold[:, None]
+    low = np.isfinite(rows) & ~high
+    levels = [_mean(rows, part) for part in (low, high)]
+    squares = sum(
+        np.where(part, (rows - level[:, None]) ** 2, 0.0).sum(axis=1)
+        for part, level in zip((low, high), levels, strict=True)
     )
-    if between.shape[1] == 0:
-        nothing = np.full(len(values), np.nan)
-        return Split(nothing, nothing, nothing, nothing, nothing)
-    cut = between.argmax(axis=1)[:, None]
-    best = np.take_along_axis(between, cut, axis=1)[:, 0]
-    lower = np.take_along_axis(weight * np.ones_like(below), cut, axis=1)[:, 0]
-    sums = np.take_along_axis(below, cut, axis=1)[:, 0] / total[:, 0]
-    variance = np.einsum("ij,ij->i", centred, centred) / total[:, 0]
-    two = (best > 0) & (number > 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = sums / lower, -sums / (1 - lower)
-    inside = np.maximum(variance - best / total[:, 0] ** 2, 0.0)
-    noise = np.sqrt(np.where(inside > 1e-12 * variance, inside, 0.0))
-    edges = [np.take_along_axis(ordered, cut + extra, axis=1)[:, 0] for extra in (0, 1)]
-    found = (0.5 * (edges[0] + edges[1]), middle[:, 0] + low, middle[:, 0] + high, noise, 1 - lower)
-    return Split(*(np.where(two, item, np.nan) for item in found))
+    number, upper = (low | high).sum(axis=1), high.sum(axis=1)
+    noise = np.sqrt(squares / np.maximum(number, 1))
+    found = np.isfinite(threshold)
+    parts = (threshold, *levels, noise, upper / np.maximum(number, 1))
+    return Split(*(np.where(found, item, np.nan) for item in parts))
+
+
+def _mean(rows: NDArray[np.float64], part: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.where(part, rows, 0.0).sum(axis=1) / np.maximum(part.sum(axis=1), 1)
 
 
 class Occupancy(NamedTuple):

@@ -10,8 +10,8 @@ from charz.errors import SchemaError
 from charz.extract.contract import Extractor, Labelled, device_name, labelled, same_kind
 from charz.extract.options import choice, quantity, whole
 from charz.extract.runs import dwell_table, merge_short
-from charz.extract.split import otsu
 from charz.extract.two_states import interval, statistics
+from charz.otsu import otsu
 
 _TIME = ("device", "time")
 _DEVICE = ("device",)

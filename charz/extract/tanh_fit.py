@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charz.errors import SchemaError
-from charz.extract.split import between_variance
+from charz.otsu import between_variance
 
 LEAST_POINTS = 8
 # In local field steps: the fit starts from a sharp, a soft and a gradual step, and keeps the best.

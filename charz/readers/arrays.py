@@ -288,7 +288,7 @@ def _numbers(cells: NDArray[Any], source: _Source, place: str, first_row: int) -
             f"{place}, row {first_row}: {shown!r} is text, not a number; "
             "map the array to a label such as device, or store it as numbers"
         )
-    if kind == "M" and np.isnat(source.origin):
+    if source.origin is not None and np.isnat(source.origin):
         raise ReadError(f"{place}, row 1: the first date is missing (NaT), so nothing can be counted from it")
     if kind in "Mm":
         with foreign(place, "an array of dates"):

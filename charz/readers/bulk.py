@@ -30,7 +30,6 @@ BULK_BYTES = 4 << 20
 THREADS = 2
 _EDGE_BYTES = 1 << 16
 _BLOCK_BYTES = 12 << 20
-_READ_BYTES = 1 << 20
 _BLANK = b" \t\r\n"
 
 
@@ -92,48 +91,53 @@ class _Content:
         self.numeric = [not cell or is_number(cell, comma=layout.comma) for cell in cells]
 
     @cached_property
-    def whole(self) -> "list[Any] | Table":
-        """Arrow columns of all rows, or the table of the line-by-line reader where Arrow refuses the file."""
-        import pyarrow as pa
-
+    def whole(self) -> "list[list[Any]] | Table":
+        """Blocks of Arrow columns, or the table of the line-by-line reader where the file is not plain."""
         try:
-            with pa.OSFile(str(self.path)) as source:
-                return self._parse(
-                    source, range(len(self.numeric)), block=_READ_BYTES, skip=self.layout.rows[0]
-                )
+            return list(self._parsed(range(len(self.numeric))))
         except NotPlain:
             return self.slowly(self.path)
 
-    @property
+    @cached_property
     def rows(self) -> Sequence[int] | NDArray[np.int64]:
         if isinstance(self.whole, Table):
             return self.whole.rows
         first = self.layout.rows[0] + 1
-        return range(first, first + len(self.whole[0]))
+        return range(first, first + sum(len(block[0]) for block in self.whole))
 
     def numbers(self, indices: Sequence[int]) -> NDArray[np.float64]:
         if isinstance(self.whole, Table):
             return self.whole.numbers(indices)
-        result = np.empty((len(indices), len(self.rows)))
-        for row, index in enumerate(indices):
+        for index in indices:
             self._require_numbers(index)
-            position = 0
-            for chunk in self.whole[index].chunks:
-                result[row, position : position + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
-                position += len(chunk)
+        result = np.empty((len(indices), len(self.rows)))
+        position = 0
+        for block in self.whole:
+            stop = position + len(block[0])
+            for row, index in enumerate(indices):
+                result[row, position:stop] = _floats(block[index])
+            position = stop
         return result
 
     def texts(self, index: int, stop: int | None) -> list[str]:
         if isinstance(self.whole, Table):
             return self.whole.texts(index, stop)
-        cells = self.whole[index].slice(0, stop).to_pylist()
+        cells: list[Any] = []
+        for block in self.whole:
+            cells += block[index].slice(0, None if stop is None else stop - len(cells)).to_pylist()
+            if stop is not None and len(cells) >= stop:
+                break
         return ["" if cell is None else str(cell).strip() for cell in cells]
 
     def batches(self, indices: Sequence[int]) -> Iterator[Columns]:
         """Blocks of rows in order, the next ones parsed while one is used; raises `NotPlain`."""
         for index in indices:
             self._require_numbers(index)
-        waiting: deque[Future[Columns]] = deque()
+        for block in self._parsed(indices):
+            yield [_floats(column) for column in block]
+
+    def _parsed(self, indices: Sequence[int]) -> Iterator[list[Any]]:
+        waiting: deque[Future[list[Any]]] = deque()
         with self.path.open("rb") as stream, ThreadPoolExecutor(THREADS) as pool:
             for start, stop in _spans(stream, self.layout.rows[0]):
                 waiting.append(pool.submit(self._block, stream.fileno(), start, stop, indices))
@@ -142,15 +146,23 @@ class _Content:
             while waiting:
                 yield waiting.popleft().result()
 
-    def _block(self, file: int, start: int, stop: int, indices: Sequence[int]) -> Columns:
+    def _block(self, file: int, start: int, stop: int, indices: Sequence[int]) -> list[Any]:
         import pyarrow as pa
 
         block = os.pread(file, stop - start, start)
+        # Arrow takes "nan(ind)" for a number, keeps quotes around text, and knows no comments.
+        odd = (b"(",) if all(self.numeric) else (b"(", b'"', b"#", b"%", b"/", b"\x00")
+        if any(mark in block for mark in odd):
+            raise NotPlain("a block that is more than numbers and plain words")
+        if stop == os.fstat(file).st_size:
+            block = block.rstrip(_BLANK) + b"\n"
         columns = self._parse(pa.BufferReader(block), indices, block=len(block) + 1)
-        # One chunk a column, so that nothing is copied.
-        return [column.chunk(0).to_numpy(zero_copy_only=False) for column in columns]
+        # An empty line is no row, but it counts for the numbers of the lines below it.
+        if columns and len(columns[0]) != block.count(b"\n"):
+            raise NotPlain("a block with an empty line")
+        return [column.chunk(0) for column in columns]
 
-    def _parse(self, source: Any, indices: Sequence[int], *, block: int, skip: int = 0) -> list[Any]:
+    def _parse(self, source: Any, indices: Sequence[int], *, block: int) -> list[Any]:
         import pyarrow as pa
         from pyarrow import csv
 
@@ -162,15 +174,13 @@ class _Content:
         try:
             table = csv.read_csv(
                 source,
-                read_options=csv.ReadOptions(
-                    column_names=names, skip_rows=skip, use_threads=block == _READ_BYTES, block_size=block
-                ),
+                read_options=csv.ReadOptions(column_names=names, use_threads=False, block_size=block),
                 parse_options=csv.ParseOptions(
                     delimiter=self.layout.delimiter or "\x1f",
                     quote_char=False,
                     double_quote=False,
                     newlines_in_values=False,
-                    ignore_empty_lines=False,
+                    ignore_empty_lines=True,
                 ),
                 convert_options=csv.ConvertOptions(
                     column_types=types,
@@ -193,6 +203,12 @@ class _Content:
                 f"{self.path}, column @{index + 1}{f' ({name})' if name else ''}, line {self.layout.rows[0] + 1}: "
                 f"{self.texts(index, 1)[0][:40]!r} is not a number; map another column"
             )
+
+
+def _floats(column: Any) -> NDArray[np.float64]:
+    """Values of an Arrow column, without a copy where nothing is missing."""
+    values: NDArray[np.float64] = column.to_numpy(zero_copy_only=False)
+    return values
 
 
 class _Rows(Sequence[int]):

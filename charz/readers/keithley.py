@@ -116,7 +116,7 @@ def _parse_settings(rows: Sequence[Sequence[Any]]) -> tuple[dict[str, dict[str, 
         elif formulas is not None and not any(values):
             formulas.append(key)
         else:
-            current[key] = values[0] if len(values) == 1 else values if values else ""
+            current[key.rstrip(":")] = values[0] if len(values) == 1 else values if values else ""
     return blocks, common
 
 

@@ -1,7 +1,9 @@
 """LabVIEW TDMS: a group is a table, a channel a column; waveform channels get a column of time."""
 
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +34,10 @@ def open_tdms(path: Path) -> list[Table]:
     ReadError
         When nptdms is missing, the file is damaged, or it holds no data.
     """
-    nptdms = library(path, "nptdms", "tdms", NOUN)
     tables: list[Table] = []
     reasons: list[str] = []
-    with (
-        foreign(path, NOUN),
-        path.open("rb") as stream,
-        nptdms.TdmsFile.open(stream, raw_timestamps=True) as file,
-    ):
+    library(path, "nptdms", "tdms", NOUN)
+    with foreign(path, NOUN), _opened(path) as file:
         metadata = [f"{printable(name)}: {printable(value)}" for name, value in file.properties.items()]
         remarks = _incomplete(file)
         for group in file.groups():
@@ -138,11 +136,24 @@ def _stored(path: Path, channel: Any) -> Stored:
 
 
 def _read(path: Path, group: str, name: str, start: int, stop: int) -> Any:
-    import nptdms
-
-    # Given a stream and not a path, nptdms does not look for an index file, which may belong to another file.
-    with path.open("rb") as stream, nptdms.TdmsFile.open(stream, raw_timestamps=True) as file:
+    with _opened(path) as file:
         return file[group][name].read_data(offset=start, length=stop - start)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open with nptdms, which writes to the error stream what becomes a remark here."""
+    import nptdms
+    from nptdms.log import log_manager
+
+    level = log_manager.log_level
+    log_manager.set_level(logging.ERROR)
+    try:
+        # Given a stream and not a path, it does not look for an index file, which may belong to another file.
+        with path.open("rb") as stream, nptdms.TdmsFile.open(stream, raw_timestamps=True) as file:
+            yield file
+    finally:
+        log_manager.set_level(level)
 
 
 def _seconds(stamps: Any, first: Any) -> NDArray[np.float64]:
@@ -171,10 +182,14 @@ def _lines(owner: str, properties: Any) -> list[str]:
 
 
 def _incomplete(file: Any) -> list[str]:
-    status = getattr(file, "file_status", None)
-    if status is None or not status.incomplete_final_segment:
+    """A remark when the last segment is shorter than it states."""
+    status = file.file_status
+    if not status.incomplete_final_segment and status.channel_statuses is None:
         return []
-    return ["the last segment of the file is incomplete: its writing was interrupted; what is there was read"]
+    return [
+        "the last segment of the file is incomplete: its writing was interrupted, or the file is cut short; "
+        "what is there was read"
+    ]
 
 
 def _is_tdms(path: Path, head: bytes) -> bool:

@@ -10,7 +10,6 @@ from scipy.special import expit
 import charz
 from charz.errors import ReadError, UnitError
 from charz.kinds import FLAG_INTERVAL, FLAG_LEFT
-from charz.readers.registry import open_tables
 
 FOLDER = "rram-1t1r-radar"
 PULSES = f"{FOLDER}-fppv.toml"

@@ -7,7 +7,7 @@ import pytest
 
 from charz.errors import SchemaError
 from charz.extract import extract
-from charz.extract.split import otsu
+from charz.otsu import otsu
 
 
 def telegraph(rng, num_samples, stay=(0.9, 0.8), missing=0.0):

@@ -21,9 +21,11 @@ def write(tmp_path):
         with nptdms.TdmsWriter(path, **options) as writer:
             for segment in segments:
                 objects = [nptdms.RootObject({"operator": "me"})]
-                for group, channel, values, properties in segment:
-                    objects.append(nptdms.GroupObject(group, {"bias": 0.2}))
-                    objects.append(nptdms.ChannelObject(group, channel, np.asarray(values), properties))
+                groups = dict.fromkeys(group for group, *_ in segment)
+                objects += [nptdms.GroupObject(group, {"bias": 0.2}) for group in groups]
+                objects += [
+                    nptdms.ChannelObject(g, name, np.asarray(v), about) for g, name, v, about in segment
+                ]
                 writer.write_segment(objects)
         return path
 
@@ -141,7 +143,7 @@ def test_only_empty_channels(write):
 
 
 def with_length(path, stated):
-    """Let the file state another number of values for its only channel; 8 bytes a value, dimension 1."""
+    """Let the file state another number of values for its only channel, of one axis and five values."""
     content = path.read_bytes()
     old = (1).to_bytes(4, "little") + len(V).to_bytes(8, "little")
     assert content.count(old) == 1
@@ -149,10 +151,19 @@ def with_length(path, stated):
     return path
 
 
-def test_values_that_are_not_there(write):
-    path = with_length(write([("g", "v", V, {})]), 10**12)
-    with pytest.raises(ReadError, match=r"a\.tdms"):
-        [table.numbers([0]) for table in READER.open(path)]
+def test_numbers_that_are_not_there(write, capfd):
+    (table,) = opened(with_length(write([("g", "v", V, {})]), 10**12))
+    assert table.numbers([0]).tolist() == [V.tolist()]
+    assert table.remarks[0].startswith("the last segment of the file is incomplete")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_strings_that_are_not_there(write):
+    path = with_length(write([("g", "s", ["a", "b", "c", "d", "e"], {})]), 10**12)
+    with pytest.raises(
+        ReadError, match="channel 's': it states 1000000000000 values, more than the file has bytes"
+    ):
+        READER.open(path)
 
 
 def test_a_file_that_shrinks_behind_the_reader(write):

@@ -8,7 +8,7 @@ import importlib
 __version__ = "0.1.0"
 
 _LAZY = {
-    "convert": "charz.convert",
+    "convert": "charz.conversion",
     "read": "charz.readers",
     "load": "charz.store",
     "save": "charz.store",

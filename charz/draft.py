@@ -56,9 +56,9 @@ def draft_description(path: Path | str, experiment: str | None = None, reader: s
     tables = chosen.open(path)
     table = tables[0]
     lines = [
-        f"# Measurement description of {path.name}: a draft by 'charz describe'.",
+        f"# Measurement description of {_one_line(path.name)}: a draft by 'charz describe'.",
         f"# Lines that begin with {QUESTION} are questions that the file does not answer; write the answer over them.",
-        f"# Then: charz convert {path.name} -d THIS.toml -o OUT.nc",
+        f"# Then: charz convert {_one_line(path.name)} -d THIS.toml -o OUT.nc",
         "",
         f"reader = {_quoted(chosen.name)}  # recognised: {chosen.summary}",
         *_experiment(kind),
@@ -215,8 +215,8 @@ def _rule(kind: Kind | None) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """Basic string of TOML; JSON's escapes are a subset of it."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Basic string of TOML; JSON's escapes are a subset of it. Names of files may hold bytes that are no letters."""
+    return json.dumps(text.encode(errors="replace").decode(), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _one_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """Datasets on disk: one netCDF-4 file each, whole or not at all, the same bytes for the same data."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +20,14 @@ from charz.schema import validate
 # what is read equals what was written.
 _SHORT_LISTS = "charz_short_lists"
 _COMPRESSION_LEVEL = 4
+# Attributes of a variable from which netCDF and xarray take how its values are packed.
+_PACKING = frozenset(
+    {"_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", "dtype", "calendar"}
+)
+_NAME = re.compile(r"[^\W][^/\x00-\x1f\x7f]*(?<! )")
+# A variable in days is a number, not a date.
+_AS_STORED: dict[str, Any] = {"decode_times": False, "decode_timedelta": False}
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 # Long records are mostly noise, which hardly compresses and takes seconds to try.
 _COMPRESSED_VALUES = 2_000_000
 
@@ -93,7 +102,7 @@ def load(path: Path | str) -> xr.Dataset:
     path = Path(path)
     require_file(path)
     try:
-        dataset = xr.load_dataset(path, engine="netcdf4")
+        dataset = xr.load_dataset(path, engine="netcdf4", **_AS_STORED)
     except Exception as error:  # the netCDF, HDF5 and xarray layers each raise errors of their own
         raise ReadError(
             f"{path}: not a readable netCDF file (cut short, damaged, or of another format): {error}"
@@ -124,7 +133,7 @@ def opened(path: Path | str) -> Iterator[xr.Dataset]:
     require_file(path)
     with ExitStack() as stack:
         try:
-            dataset = stack.enter_context(xr.open_dataset(path, engine="netcdf4"))
+            dataset = stack.enter_context(xr.open_dataset(path, engine="netcdf4", **_AS_STORED))
         except Exception as error:  # the netCDF, HDF5 and xarray layers each raise errors of their own
             raise ReadError(f"{path}: not a readable netCDF file (cut short, damaged): {error}") from error
         yield _restore(dataset)
@@ -164,8 +173,10 @@ def prepared_for_netcdf(dataset: xr.Dataset) -> xr.Dataset:
     short: dict[str, list[str]] = {}
     for owner, attrs in _attributes(prepared):
         for name, value in list(attrs.items()):
-            attrs[name] = _storable(f"{owner}:{name}" if owner else name, value)
-            if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], str):
+            called = f"{owner}:{name}" if owner else name
+            _refuse_name(called, name, value, reserved=bool(owner))
+            attrs[name] = _storable(called, value)
+            if isinstance(value, list | tuple) and len(value) == 1:
                 short.setdefault(owner, []).append(name)
     if short:
         prepared.attrs[_SHORT_LISTS] = json.dumps(short, sort_keys=True)
@@ -178,18 +189,31 @@ def _restore(dataset: xr.Dataset) -> xr.Dataset:
     short = json.loads(restored.attrs.pop(_SHORT_LISTS, "{}"))
     for owner, attrs in _attributes(restored):
         for name, value in list(attrs.items()):
-            if name in short.get(owner, []):
-                attrs[name] = [value]
-            elif isinstance(value, np.generic):
-                attrs[name] = value.item()
-            elif isinstance(value, np.ndarray):
-                attrs[name] = value.tolist()
+            plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+            attrs[name] = [plain] if name in short.get(owner, []) else plain
     return restored
 
 
 def _attributes(dataset: xr.Dataset) -> list[tuple[str, dict[Any, Any]]]:
     """Attribute dictionaries of the dataset (owner "") and of each variable."""
     return [("", dataset.attrs), *((str(name), array.attrs) for name, array in dataset.variables.items())]
+
+
+def _refuse_name(called: str, name: object, value: Any, *, reserved: bool) -> None:
+    """Raise for names that netCDF cannot hold, or by which it says how values are packed.
+
+    Raises
+    ------
+    SchemaError
+        Naming the attribute: under such a name it would be lost, or change the values of its variable.
+    """
+    fine = isinstance(name, str) and _NAME.fullmatch(name) and _encodable(name)
+    if not fine or name == _SHORT_LISTS or name == "coordinates" or (reserved and name in _PACKING):
+        raise SchemaError(
+            f"attribute {called!r} = {value!r} cannot be stored: netCDF keeps such a name for itself, or does not "
+            "allow it; valid is a word without '/' and control characters, other than "
+            f"coordinates, {', '.join(sorted(_PACKING))}; rename it"
+        )
 
 
 def _storable(name: str, value: Any) -> Any:
@@ -200,10 +224,15 @@ def _storable(name: str, value: Any) -> Any:
     fine = items and len(kinds) == 1 and all(
         isinstance(item, str | numbers) and not isinstance(item, bool) for item in items
     )  # fmt: skip
-    if not fine or any(isinstance(item, str) and ("\0" in item or not _encodable(item)) for item in items):
+    beyond = any(isinstance(item, int) and not _LOWEST <= item <= _HIGHEST for item in items)
+    if (
+        not fine
+        or beyond
+        or any(isinstance(item, str) and ("\0" in item or not _encodable(item)) for item in items)
+    ):
         raise SchemaError(
-            f"attribute {name!r} = {value!r} cannot be stored; netCDF attributes are strings, numbers or "
-            "lists of one of these; write nested values as one JSON string"
+            f"attribute {name!r} = {value!r} cannot be stored; netCDF attributes are strings, numbers (integers of 64 "
+            "bits) or lists of one of these; write nested values as one JSON string"
         )
     return value
 

@@ -84,6 +84,11 @@ def is_unit(text: str) -> bool:
     return True
 
 
+def is_measured_unit(text: str) -> bool:
+    """Whether `text` is a unit of a quantity that charz stores; ``a`` (are) and ``b`` (barn) are rather names."""
+    return is_unit(text) and canonical_unit(text) in (*CANONICAL, ARBITRARY)
+
+
 def canonical_unit(unit: str) -> str:
     """SI spelling that charz stores for the dimension of `unit`.
 
@@ -128,9 +133,9 @@ def unit_for(
         example = "ohm" if not allowed else allowed[0]
         unknown = f" ({ARBITRARY} if it is not known)" if arbitrary else ""
         raise UnitError(
-            f"the unit of {name!r} is stated nowhere and is never guessed: add --unit {name}={example} with "
-            "the "
-            f"file's own unit{unknown}; valid is {choices}, with any prefix"
+            f"the unit of {name!r} is stated nowhere and is never guessed: add --unit {name}={example} (in a "
+            f'description: units.{name} = "{example}") with the file\'s own unit{unknown}; valid is {choices}, with '
+            "any prefix"
         )
     if unit.strip() == ARBITRARY:
         if arbitrary:

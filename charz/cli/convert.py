@@ -75,7 +75,7 @@ def convert(
     }
     refuse_output(output, sources)
     from charz.cli.inspect import describe_dataset, print_dataset
-    from charz.convert import convert as convert_files
+    from charz.conversion import convert as convert_files
     from charz.readers.sources import description_beside
     from charz.store import opened
 

@@ -10,7 +10,7 @@ at once, a few blocks where they pass one after the other (`Table.batches`).
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ THREADS = 2
 _EDGE_BYTES = 1 << 16
 _BLOCK_BYTES = 12 << 20
 _BLANK = b" \t\r\n"
+_NEWLINE = 10
 
 
 Columns = list[NDArray[np.float64]]
@@ -76,9 +77,15 @@ def open_bulk(path: Path, slowly: Callable[[Path], Table]) -> Table | None:
         "header": None if layout.header is None else f"line {layout.header + 1}",
         "first_row": f"line {layout.rows[0] + 1}",
     }
-    attrs = {"metadata": layout.metadata} if layout.metadata else {}
     return Table(
-        path, layout.columns, _Rows(content), content.numbers, texts, attrs, dialect, batches=content.batches
+        path,
+        layout.columns,
+        _Rows(content),
+        content.numbers,
+        texts,
+        _Attrs(content),
+        dialect,
+        batches=content.batches,
     )
 
 
@@ -123,8 +130,11 @@ class _Content:
         if isinstance(self.whole, Table):
             return self.whole.texts(index, stop)
         cells: list[Any] = []
-        for block in self.whole:
-            cells += block[index].slice(0, None if stop is None else stop - len(cells)).to_pylist()
+        # Numbers as they are written: a device is called 007.
+        columns = self._parsed([index], as_text=True) if self.numeric[index] else iter(self.whole)
+        for block in columns:
+            column = block[0] if self.numeric[index] else block[index]
+            cells += column.slice(0, None if stop is None else stop - len(cells)).to_pylist()
             if stop is not None and len(cells) >= stop:
                 break
         return ["" if cell is None else str(cell).strip() for cell in cells]
@@ -136,17 +146,17 @@ class _Content:
         for block in self._parsed(indices):
             yield [_floats(column) for column in block]
 
-    def _parsed(self, indices: Sequence[int]) -> Iterator[list[Any]]:
+    def _parsed(self, indices: Sequence[int], *, as_text: bool = False) -> Iterator[list[Any]]:
         waiting: deque[Future[list[Any]]] = deque()
         with self.path.open("rb") as stream, ThreadPoolExecutor(THREADS) as pool:
             for start, stop in _spans(stream, self.layout.rows[0]):
-                waiting.append(pool.submit(self._block, stream.fileno(), start, stop, indices))
+                waiting.append(pool.submit(self._block, stream.fileno(), start, stop, indices, as_text))
                 if len(waiting) > THREADS:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
 
-    def _block(self, file: int, start: int, stop: int, indices: Sequence[int]) -> list[Any]:
+    def _block(self, file: int, start: int, stop: int, indices: Sequence[int], as_text: bool) -> list[Any]:
         import pyarrow as pa
 
         block = os.pread(file, stop - start, start)
@@ -156,19 +166,19 @@ class _Content:
             raise NotPlain("a block that is more than numbers and plain words")
         if stop == os.fstat(file).st_size:
             block = block.rstrip(_BLANK) + b"\n"
-        columns = self._parse(pa.BufferReader(block), indices, block=len(block) + 1)
+        columns = self._parse(pa.BufferReader(block), indices, len(block) + 1, as_text)
         # An empty line is no row, but it counts for the numbers of the lines below it.
-        if columns and len(columns[0]) != block.count(b"\n"):
+        if columns and len(columns[0]) != np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE):
             raise NotPlain("a block with an empty line")
         return [column.chunk(0) for column in columns]
 
-    def _parse(self, source: Any, indices: Sequence[int], *, block: int) -> list[Any]:
+    def _parse(self, source: Any, indices: Sequence[int], block: int, as_text: bool) -> list[Any]:
         import pyarrow as pa
         from pyarrow import csv
 
         names = [str(index) for index in range(len(self.numeric))]
         types = {
-            name: pa.float64() if numeric else pa.string()
+            name: pa.float64() if numeric and not as_text else pa.string()
             for name, numeric in zip(names, self.numeric, strict=True)
         }
         try:
@@ -201,7 +211,8 @@ class _Content:
             name = self.layout.columns[index].joined
             raise ReadError(
                 f"{self.path}, column @{index + 1}{f' ({name})' if name else ''}, line {self.layout.rows[0] + 1}: "
-                f"{self.texts(index, 1)[0][:40]!r} is not a number; map another column"
+                f"{self.texts(index, 1)[0][:40]!r} is not a number (decimal "
+                f"{'comma' if self.layout.comma else 'point'}); correct the cell, or map another column"
             )
 
 
@@ -209,6 +220,28 @@ def _floats(column: Any) -> NDArray[np.float64]:
     """Values of an Arrow column, without a copy where nothing is missing."""
     values: NDArray[np.float64] = column.to_numpy(zero_copy_only=False)
     return values
+
+
+class _Attrs(Mapping[str, Any]):
+    """What stands outside the table; comments between its rows are known once it was read line by line."""
+
+    def __init__(self, content: _Content) -> None:
+        self.content = content
+
+    def _found(self) -> Mapping[str, Any]:
+        if isinstance(slow := vars(self.content).get("whole"), Table):
+            return slow.attrs
+        lines = self.content.layout.metadata
+        return {"metadata": lines} if lines else {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._found()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found())
+
+    def __len__(self) -> int:
+        return len(self._found())
 
 
 class _Rows(Sequence[int]):

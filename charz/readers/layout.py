@@ -9,7 +9,7 @@ from charz.errors import ReadError
 from charz.readers.contract import Column, split_unit
 from charz.readers.dialect import COMMENT, NAMES, find_delimiter, has_decimal_comma, split_cells
 from charz.readers.numbers import is_number
-from charz.units import is_unit
+from charz.units import is_measured_unit
 
 _PROBED_ROWS = 20
 _MAX_METADATA = 200
@@ -173,7 +173,8 @@ class _Cut:
                 continue
             width = self.widths[index]
             if width == len(numeric):
-                between = line_numbers[stop if index >= stop else index + 1]
+                odd = (n for n in range(index + 1, start) if self.widths[n] != width)
+                between = line_numbers[stop if index >= stop else next(odd)]
                 raise ReadError(
                     f"{place} {between}: the table is interrupted by a line with another number of "
                     "fields "
@@ -269,6 +270,6 @@ def _aligned_names(text: str, width: int) -> list[str]:
 def _row_of_units(cells: Sequence[str]) -> list[str | None]:
     """Units of a row like ``second,Volt,Volt`` or ``(V),(A)``; empty when one cell is no unit."""
     bare = [cell.strip("()[] ") for cell in cells]
-    if not all(is_unit(cell) for cell in bare if cell):
+    if not all(is_measured_unit(cell) for cell in bare if cell):
         return []
     return [cell or None for cell in bare]

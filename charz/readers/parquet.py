@@ -203,9 +203,8 @@ def _numbers(path: Path, fields: Sequence[_Field], length: int) -> NDArray[np.fl
     start = 0
     for block in _batches(path, fields, length):
         stop = start + block.shape[1]
-        if stop > length:
-            raise ReadError(_differs(path, length, stop))
-        result[:, start:stop] = block
+        with foreign(path, NOUN):
+            result[:, start:stop] = block
         start = stop
     return result
 

@@ -10,7 +10,7 @@ MAX_DISTINCT = 8
 MIN_ROWS = 50
 _ANALOG = ("pulse_train", "iv_sweep", "retention", "transfer", "hysteresis")
 _MAX_COLUMNS = 64
-_LOOKED_AT = 100_000
+LOOKED_AT = 100_000
 
 
 def programme_reason(table: Table, kind: Kind) -> str | None:
@@ -20,7 +20,7 @@ def programme_reason(table: Table, kind: Kind) -> str | None:
     in `MIN_ROWS` rows or more.
     """
     rows, columns = len(table.rows), len(table.columns)
-    if kind.name not in _ANALOG or not MIN_ROWS <= rows <= _LOOKED_AT or columns > _MAX_COLUMNS:
+    if kind.name not in _ANALOG or not MIN_ROWS <= rows <= LOOKED_AT or columns > _MAX_COLUMNS:
         return None
     counts = []
     for index in range(columns):

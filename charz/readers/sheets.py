@@ -24,7 +24,7 @@ from charz.readers.sheet_layout import (
     kind_of,
     kinds_of,
 )
-from charz.units import is_unit
+from charz.units import is_measured_unit
 
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 _MAX_METADATA = 200
@@ -113,7 +113,7 @@ def _columns(rows: Sequence[Sequence[Cell]], block: Block) -> tuple[list[Column]
     used = set()
     if len(header) > 1:
         bare = [cell.strip("()[] ") for cell in map(_text, _cut(rows[header[-1]], block))]
-        if all(is_unit(cell) for cell in bare if cell):
+        if all(is_measured_unit(cell) for cell in bare if cell):
             used.add(header.pop())
             units = bare
     names = [_text(cell) for cell in _cut(rows[header[-1]], block)]

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from charz.convert import convert
+from charz.conversion import convert
 from charz.store import opened
 
 TABLE = Path(__file__).parents[1] / "results" / "benchmark-reading.md"
@@ -91,7 +91,7 @@ def test_charz_converts(benchmark, table, tmp_path):
 
 SCRIPT = """
 import json, resource, sys, time
-from charz.convert import convert
+from charz.conversion import convert
 start = time.perf_counter()
 convert(sys.argv[1], sys.argv[2], "telegraph", units={"signal": "mV"})
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -10,11 +10,15 @@ VALUES = np.random.default_rng(7).random((30, 2))
 
 
 def write_npy(path):
-    np.save(path, VALUES)
+    # Given a path, NumPy would add a suffix.
+    with path.open("wb") as stream:
+        np.save(stream, VALUES)
 
 
 def write_npz(path):
-    np.savez_compressed(path, v=VALUES, label=np.array(["a", "b"]), record=np.zeros(3, dtype=[("x", "f8")]))
+    record = np.zeros(3, dtype=[("x", "f8")])
+    with path.open("wb") as stream:
+        np.savez_compressed(stream, v=VALUES, label=np.array(["a", "b"]), record=record)
 
 
 def write_matlab(path, **options):

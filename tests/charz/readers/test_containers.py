@@ -293,6 +293,11 @@ def test_a_single_number_is_a_row(tmp_path):
     assert table.numbers([0]).tolist() == [[2.5]]
 
 
+def test_an_empty_array(tmp_path):
+    with pytest.raises(ReadError, match=r"array '' of shape \(0, 2\) is left out: it is empty"):
+        READER.open(saved(tmp_path / "a.npy", np.zeros((0, 2))))
+
+
 class Bomb:
     """Would be called by a loader of pickles."""
 

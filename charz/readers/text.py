@@ -51,7 +51,9 @@ def refuse_binary(path: Path, head: bytes) -> None:
         )
     for magic, name in _MAGIC:
         if head.startswith(magic):
-            raise ReadError(f"{path}: {name}, not delimited text; no reader of this version opens it")
+            raise ReadError(
+                f"{path}: {name}, not delimited text that can be read; without --reader charz looks for the right one"
+            )
     if any(head.startswith(mark) for mark, _ in _MARKS):
         return
     if b"\x00" in head and unmarked_utf16(head) is None:

@@ -274,12 +274,3 @@ def test_the_probe_counts_objects(write, monkeypatch):
     monkeypatch.setattr(hdf5_probe, "MAX_OBJECTS", 3)
     with pytest.raises(ValueError, match="more than 3 groups and arrays"):
         hdf5_probe.probe(str(path))
-
-
-def test_without_the_library(write, monkeypatch):
-    path = write(fill_runs)
-    monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(
-        ReadError, match=r"needs the library h5py, which is not installed; pip install 'charz\[hdf5\]'"
-    ):
-        READER.open(path)

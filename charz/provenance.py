@@ -13,16 +13,12 @@ from typing import Any
 from charz import __version__
 
 RECORDED_PACKAGES = ("numpy", "xarray", "jax", "numpyro", "optax", "equinox")
-_BLOCK = 1 << 20
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in blocks of 1 MiB."""
-    digest = hashlib.sha256()
+    """SHA-256 of a file's bytes, read in blocks."""
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def source_names(paths: Sequence[Path]) -> list[str]:

@@ -10,6 +10,15 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # NumPyro and optax mix dtypes. A folder whose code can afford the strict flags turns them on for itself.
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run benchmarks, and the long statistical runs, in this process alone: they use all cores themselves."""
+    if config.option.benchmark_enable or config.option.markexpr == "slow":
+        config.option.numprocesses = 0
+        config.option.dist = "no"
+        config.option.tx = []
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Compile without optimization where only behaviour is tested.
 

@@ -13,6 +13,7 @@ from charz.readers.paths import expand, field_number, filled, path_fields, stand
 from charz.readers.registry import open_tables
 from charz.readers.reshape import beside, unpivot, with_schema
 from charz.readers.select import Source
+from charz.store import holds_dataset
 
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 TABLES_ARE = ("cycle", "device")
@@ -21,7 +22,8 @@ TABLES_ARE = ("cycle", "device")
 def description_beside(paths: Sequence[Path]) -> Path | None:
     """``charz.toml`` in the folder that is read, or in the one folder of all files; None where there is none."""
     folders = {path if path.is_dir() else path.parent for path in paths}
-    if len(folders) != 1:
+    # A dataset of charz that lies beside its sources needs no description any more.
+    if len(folders) != 1 or all(path.is_file() and holds_dataset(path) for path in paths):
         return None
     found = folders.pop() / BESIDE
     return found if found.is_file() else None

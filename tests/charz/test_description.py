@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
+import charz
 from charz.description import KEYS, Description, Join, Wide, description_from, load_description
 from charz.errors import ReadError
 
@@ -199,3 +201,11 @@ def test_no_file(tmp_path):
         load_description(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"none\.toml"):
         load_description(Path(tmp_path / "none.toml"))
+
+
+def test_a_dataset_beside_its_description_needs_none(tmp_path):
+    (tmp_path / "a.csv").write_text("elapsed (s),r (ohm)\n0,1\n1,2\n")
+    (tmp_path / "charz.toml").write_text('experiment = "retention"\n[columns]\nresistance = "r"\n')
+    dataset = charz.read(tmp_path / "a.csv")
+    charz.save(dataset, tmp_path / "a.nc")
+    xr.testing.assert_identical(charz.read(tmp_path / "a.nc"), charz.load(tmp_path / "a.nc"))

@@ -7,7 +7,7 @@ Cost: `tests/results/benchmark-reading.md` compares it with what CSV libraries n
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from charz.readers.bulk import NotPlain
 from charz.readers.contract import Table
 from charz.readers.mapping import LABELS, Request, given_quantities, map_columns
 from charz.readers.programme import LOOKED_AT
-from charz.readers.read import attributes, checked_request, read, refuse_programme
+from charz.readers.read import Progress, attributes, checked_request, read, refuse_programme
 from charz.readers.select import Selection, Source, select
 from charz.readers.sources import described, files_of, sources_of
 from charz.schema import validate
@@ -47,7 +47,7 @@ def convert(
     units: Mapping[str, str] | None = None,
     *,
     description: Description | Path | str | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     **keys: Any,
 ) -> None:
     """Read laboratory files and write one dataset; a long record passes through memory in blocks.
@@ -103,13 +103,15 @@ def _stream(
     source: Source,
     request: Request,
     output: Path,
-    progress: Callable[[int, int, str], None] | None,
+    progress: Progress | None,
 ) -> None:
     with ThreadPoolExecutor(1) as pool, replacing(output) as temporary:
         checksum: Future[str] = pool.submit(sha256, file)
         first: tuple[xr.Dataset, Selection] | None = None
         masked = dict.fromkeys(request.mask, 0)
         start = 0
+        # The rows of a text are not counted before they are read.
+        total = len(source.table.rows) if isinstance(source.table.rows, range) else None
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as target:
             target.set_auto_mask(False)
             for block in _blocks(source, request):
@@ -129,7 +131,7 @@ def _stream(
                 masked = {name: count + part.masked[name] for name, count in masked.items()}
                 start += len(block.table.rows)
                 if progress is not None:
-                    progress(start, 0, f"{start} rows")
+                    progress(start, total, "rows")
         if first is None:
             raise NotPlain("no rows")
         whole = replace(first[1], num_read=start, masked=masked)

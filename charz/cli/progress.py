@@ -8,7 +8,7 @@ from typing import Protocol
 class Advance(Protocol):
     """``advance(done, total, text)`` moves the bar."""
 
-    def __call__(self, done: int, total: int, text: str = "") -> None:
+    def __call__(self, done: int, total: int | None, text: str = "") -> None:
         """Move the bar to `done` of `total`."""
 
 
@@ -29,7 +29,7 @@ def progress_bar(title: str) -> Iterator[Advance]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None, text="")
 
-        def advance(done: int, total: int, text: str = "") -> None:
+        def advance(done: int, total: int | None, text: str = "") -> None:
             progress.update(task, completed=done, total=total, text=text)
 
         yield advance

@@ -23,6 +23,8 @@ from charz.schema import validate
 from charz.store import holds_dataset, load
 
 MAX_METADATA = 1000
+# Called with what is done, how much there is (None where that is not known), and a word on it.
+Progress = Callable[[int, int | None, str], None]
 
 
 def read(
@@ -33,7 +35,7 @@ def read(
     units: Mapping[str, str] | None = None,
     *,
     description: Description | Path | str | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     **keys: Any,
 ) -> xr.Dataset:
     """Read laboratory files into one validated dataset.
@@ -58,7 +60,7 @@ def read(
         What the files do not say about themselves, as a TOML file; ``charz.toml`` beside the data is found by
         itself. The other arguments win over it.
     progress : callable, optional
-        Called with the number of files done, their total, and the name of the next.
+        Called with the number of files done, their total, and the name of the next; for one long record with rows.
     **keys
         Any other key of the description (`charz.description.KEYS`): ``where``, ``switched``, ``mask``, ``derive``,
         ``constants``, ``path``, ``device``, ``cycle``, ``table``, ``schema``, ``wide``, ``join``, ``expect``,
@@ -96,7 +98,7 @@ def read(
 
 
 def selections(
-    files: Sequence[Path], said: Description, progress: Callable[[int, int, str], None] | None
+    files: Sequence[Path], said: Description, progress: Progress | None
 ) -> tuple[Request, list[Selection]]:
     """Rows of every table of every file.
 

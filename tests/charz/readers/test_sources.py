@@ -355,7 +355,7 @@ def test_extraction_is_part_of_a_description(tmp_path):
     write(tmp_path / "charz.toml", "[[extract]]\nrule = 'conductance_at'\nread_voltage = '1 V'\n")
     assert sweeps(path).identical(found)
     charz.save(plain, tmp_path / "a.nc")
-    assert charz.read(tmp_path / "a.nc").identical(expected)
+    assert charz.read(tmp_path / "a.nc", extract=[rule]).identical(expected)
 
 
 @pytest.mark.parametrize(

@@ -108,12 +108,12 @@ def _stream(
     with ThreadPoolExecutor(1) as pool, replacing(output) as temporary:
         checksum: Future[str] = pool.submit(sha256, file)
         first: tuple[xr.Dataset, Selection] | None = None
+        before: xr.Dataset | None = None
         masked = dict.fromkeys(request.mask, 0)
         start = 0
         # The rows of a text are not counted before they are read.
         total = len(source.table.rows) if isinstance(source.table.rows, range) else None
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as target:
-            target.set_auto_mask(False)
             for block in _blocks(source, request):
                 if first is None and len(block.table.rows) <= LOOKED_AT:
                     refuse_programme(source, request)
@@ -126,7 +126,8 @@ def _stream(
                     )
                     _create(target, dataset, request.kind)
                 _refuse_changed(first[0], dataset, request.kind, block.table)
-                _refuse_disorder(target, dataset, request.kind, start, block.table)
+                _refuse_disorder(before, dataset, request.kind, block.table)
+                before = dataset
                 _append(target, dataset, request.kind, start)
                 masked = {name: count + part.masked[name] for name, count in masked.items()}
                 start += len(block.table.rows)
@@ -230,17 +231,15 @@ def _refuse_changed(first: xr.Dataset, dataset: xr.Dataset, kind: Kind, table: T
             )
 
 
-def _refuse_disorder(
-    target: netCDF4.Dataset, dataset: xr.Dataset, kind: Kind, start: int, table: Table
-) -> None:
+def _refuse_disorder(before: xr.Dataset | None, dataset: xr.Dataset, kind: Kind, table: Table) -> None:
     """Raise where time runs backward from one block to the next; `validate` sees each block alone."""
     for variable in kind.variables:
-        if variable.increasing is None or variable.name not in dataset or start == 0:
+        if before is None or variable.increasing is None or variable.name not in dataset:
             continue
-        before = float(target.variables[variable.name][..., start - 1].item())
-        after = float(dataset[variable.name].values[..., 0].item())
-        if after < before:
+        earlier = float(before[variable.name].values[..., -1].item())
+        later = float(dataset[variable.name].values[..., 0].item())
+        if later < earlier:
             raise SchemaError(
-                f"{table.place}, {table.noun} {table.rows[0]}: {variable.name} = {after:g} after {before:g}; it must "
+                f"{table.place}, {table.noun} {table.rows[0]}: {variable.name} = {later:g} after {earlier:g}; it must "
                 "be not before the one ahead of it: time runs forward"
             )

@@ -147,12 +147,7 @@ def _refuse_padding(kind: Kind, rows: Rows, sizes: list[int]) -> None:
 
 
 def _refuse_repeated(kind: Kind, rows: Rows, axes: Axes, sizes: list[int]) -> None:
-    cells = float(np.prod([float(size) for size in sizes]))
     _refuse_padding(kind, rows, sizes)
-    if cells >= np.iinfo(np.intp).max:
-        raise ReadError(
-            f"{rows.files[0]}: too many cycles of too many devices ({cells:.3g} cells) to be arranged"
-        )
     cell = np.ravel_multi_index(tuple(axes), tuple(sizes))
     _, first, counts = np.unique(cell, return_index=True, return_counts=True)
     if (counts > 1).any():

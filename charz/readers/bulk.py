@@ -29,7 +29,7 @@ BULK_BYTES = 4 << 20
 # Blocks that are parsed while the one before is used.
 THREADS = 2
 _EDGE_BYTES = 1 << 16
-_BLOCK_BYTES = 12 << 20
+_BLOCK_BYTES = 16 << 20
 _BLANK = b" \t\r\n"
 _NEWLINE = 10
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import charz
-from charz.errors import SchemaError
+from charz.errors import ReadError, SchemaError
 from charz.kinds import KINDS, Variable
+from charz.store import opened
 from charz.units import ARBITRARY, CANONICAL
 
 HUGE = 1.7976931348623157e308
@@ -277,3 +278,14 @@ def test_long_records_are_stored_and_read_exactly(tmp_path):
     )
     charz.save(dataset, tmp_path / "long.nc")
     assert_same(charz.load(tmp_path / "long.nc"), dataset)
+
+
+def test_values_may_stay_on_disk(tmp_path):
+    charz.save(SAFE, tmp_path / "one.nc")
+    with opened(tmp_path / "one.nc") as dataset:
+        assert_same(dataset.load(), SAFE)
+    (tmp_path / "two.nc").write_bytes((tmp_path / "one.nc").read_bytes()[:3000])
+    with pytest.raises(ReadError, match="not a readable netCDF file"), opened(tmp_path / "two.nc"):
+        pass
+    with pytest.raises(FileNotFoundError), opened(tmp_path / "none.nc"):
+        pass

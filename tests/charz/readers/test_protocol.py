@@ -266,3 +266,12 @@ def test_a_copy_elsewhere_gives_the_same_dataset(tmp_path, reader_name, example)
     shutil.copy(path, other)
     first, second = (charz.read(one, **example.keys) for one in (path, other / path.name))
     assert first.identical(second)
+
+
+def test_text_that_only_looks_like_utf_16(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(("V,I\n" + "1,2\n" * 30).encode("utf-16-le") + b"\x01\xd8")
+    with pytest.raises(ReadError, match="looks like utf-16-le but is not valid"):
+        open_tables(path)
+    path.write_bytes(("V,I\n" + "1,2\n" * 30).encode("utf-16-be"))
+    assert len(open_tables(path)[0].rows) == 30

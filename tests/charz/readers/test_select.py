@@ -7,6 +7,7 @@ import pytest
 
 import charz
 from charz.errors import ExpressionError, ReadError, SchemaError, UnitError
+from charz.expressions import parse
 
 NAN = np.nan
 SWEEP = "V (mV),I (uA)\n0,1\n500,2\n1000,1e9\n1500,4\n"
@@ -350,3 +351,24 @@ def test_files_in_units_of_other_dimension(tmp_path):
     (tmp_path / "b.csv").write_text("field (Oe),signal (V)\n1,2\n")
     with pytest.raises(UnitError, match=r"b\.csv: field is in A/m, but in T in the first file"):
         charz.read(tmp_path, "hysteresis")
+
+
+def test_a_record_that_would_be_mostly_padding(tmp_path):
+    rows = [f"{n},1,1" for n in range(1500)] + ["0,1,1"] * 1500
+    with pytest.raises(ReadError, match=r"3000 rows would be padded to 2\.25e\+06 cells .* = 1, 1500, 1501"):
+        sweep(tmp_path, "\n".join(["cycle,V (V),I (A)", *rows]))
+
+
+def test_a_column_that_the_reader_left_out_says_why(tmp_path):
+    np.savez(tmp_path / "a.npz", V=np.arange(3.0), I=np.arange(3.0) * 1j)
+    with pytest.raises(ReadError, match=r"column 'I' cannot be read: .*it is complex"):
+        charz.read(tmp_path / "a.npz", "iv_sweep", COLUMNS, {"voltage": "V", "current": "A"})
+
+
+def test_numbers_of_an_expression():
+    expression = parse("2 * x > y")
+    found = expression.numbers({"x": np.array([1.0, 3.0]), "y": np.array([3.0, 3.0])}, 2)
+    np.testing.assert_array_equal(found, [0.0, 1.0])
+    assert parse("7").numbers({}, 3).tolist() == [7.0, 7.0, 7.0]
+    with pytest.raises(ExpressionError, match="uses 'y', which is no column"):
+        expression.numbers({"x": np.array([1.0, 3.0])}, 2)

@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charz.errors import ReadError, UnitError
+from charz.kinds import Kind
 from charz.readers.select import Selection
 from charz.rows import Rows
+
+# Kinds whose rows have no order among one another.
+IN_PARTS = ("pulse_switching", "ramp_switching", "transfer")
 
 
 def join(parts: Sequence[Selection]) -> tuple[Rows, NDArray[np.bool_] | None]:
@@ -50,6 +54,41 @@ def join(parts: Sequence[Selection]) -> tuple[Rows, NDArray[np.bool_] | None]:
     )
     outcomes = [part.outcome for part in parts if part.outcome is not None]
     return rows, np.concatenate(outcomes) if outcomes else None
+
+
+def refuse_same_records(parts: Sequence[Selection], kind: Kind) -> None:
+    """Raise where two tables hold the same device and cycle: one appended to the other would be a false trace.
+
+    Counts of pulses, thresholds and samples of a material do not follow one another, and may come in parts.
+
+    Raises
+    ------
+    ReadError
+        Naming both tables.
+    """
+    if len(parts) < 2 or kind.name in IN_PARTS:
+        return
+    seen: dict[tuple[str, float | None], str] = {}
+    for part in parts:
+        place = part.rows.files[0]
+        for record in _records(part.rows):
+            if record in seen:
+                device, cycle = record
+                what = f"device {device!r}" + ("" if cycle is None else f", cycle {cycle:g}")
+                raise ReadError(
+                    f"{place}: {what} was already read from {seen[record]}; say what tells them apart with --device or "
+                    "--cycle, by fields of --path or by a column"
+                )
+            seen[record] = place
+
+
+def _records(rows: Rows) -> set[tuple[str, float | None]]:
+    """Devices of a table, each with its cycles."""
+    cycle = rows.labels.get("cycle")
+    if cycle is None:
+        return {(name, None) for name in rows.names}
+    pairs = np.unique(np.stack([rows.device, cycle]), axis=1).T.tolist()
+    return {(rows.names[int(device)], number) for device, number in pairs}
 
 
 def _refuse_different(rows: Rows, first: Rows) -> None:

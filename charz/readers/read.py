@@ -13,7 +13,7 @@ from charz.description import Description
 from charz.errors import ReadError, SchemaError
 from charz.kinds import kind_named
 from charz.provenance import provenance, sha256, source_names
-from charz.readers.joining import join
+from charz.readers.joining import join, refuse_same_records
 from charz.readers.mapping import OUTCOME, Request, request_from
 from charz.readers.programme import programme_reason
 from charz.readers.select import Selection, Source, select
@@ -89,6 +89,7 @@ def read(
     if len(files) == 1 and said.reader is None and holds_dataset(files[0]):
         return _extracted(_as_it_is(files[0], said), said)
     request, parts = selections(files, said, progress)
+    refuse_same_records(parts, request.kind)
     rows, outcome = join(parts)
     dataset = to_dataset(request.kind, rows, outcome)
     kept = sum(part.rows.num_rows for part in parts)

@@ -9,6 +9,7 @@ from charz.description import BESIDE, Description, Join, load_description
 from charz.errors import ReadError
 from charz.kinds import Kind
 from charz.readers.contract import Table
+from charz.readers.joining import IN_PARTS
 from charz.readers.paths import expand, field_number, filled, path_fields, standard_fields
 from charz.readers.registry import open_tables
 from charz.readers.reshape import beside, unpivot, with_schema
@@ -156,7 +157,7 @@ def _source(
 
 def _refuse_same(source: Source, seen: dict[tuple[str, float | None], str], kind: Kind) -> None:
     """Raise for a second record of the same device and cycle: one appended to the other would be a false trace."""
-    if kind.name in ("pulse_switching", "ramp_switching", "transfer"):
+    if kind.name in IN_PARTS:
         return
     key = (source.device, source.cycle)
     if key in seen:

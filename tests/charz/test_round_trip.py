@@ -143,6 +143,7 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("kind", KINDS)
 @settings(
     max_examples=25,
+    derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

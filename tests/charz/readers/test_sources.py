@@ -273,6 +273,29 @@ def test_the_same_device_and_cycle_twice_is_refused(tmp_path, kind, keys, place)
     assert f"read from {paths[0]}" in str(caught.value)
 
 
+@pytest.mark.parametrize("columns", [{}, {"device": "device"}])
+def test_the_same_device_in_a_column_of_two_files_is_refused(tmp_path, columns):
+    paths = [write(tmp_path / name, f"device,signal (V)\n{rows}\n") for name, rows in
+             (("a.csv", "v,1\nw,2"), ("b.csv", "w,3\nx,4"))]  # fmt: skip
+    with pytest.raises(ReadError) as caught:
+        charz.read(paths, "telegraph", columns)
+    assert str(caught.value).startswith(f"{paths[1]}: device 'w' was already read from {paths[0]}; ")
+    write(paths[1], "device,signal (V)\ny,3\nx,4\n")
+    assert charz.read(paths, "telegraph", columns)["device"].values.tolist() == ["v", "w", "y", "x"]
+
+
+def test_the_same_cycle_in_a_column_of_two_tables_is_refused(tmp_path):
+    header = ("cycle", "V", "I")
+    path = book(
+        tmp_path / "b.xlsx", {"A": [header, [1, 0, 1], [2, 0, 3]], "B": [header, [2, 0, 4], [3, 1, 5]]}
+    )
+    with pytest.raises(
+        ReadError, match=r"b\.xlsx, B: device 'b', cycle 2 was already read from .*b\.xlsx, A"
+    ):
+        sweeps(path, units=UNITS)
+    assert sweeps(path, units=UNITS, tables="device").sizes == {"device": 2, "cycle": 3, "point": 1}
+
+
 def test_counts_of_one_device_from_several_files_are_added(tmp_path):
     text = "amplitude (V),num_trials,num_switched\n1,10,1\n"
     paths = [write(tmp_path / name, text) for name in ("a.csv", "b.csv")]

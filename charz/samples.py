@@ -10,7 +10,8 @@ from charz.rows import Rows
 def to_samples(kind: Kind, rows: Rows) -> xr.Dataset:
     """Arrange rows as samples; the columns ``voltage[0]``, ``voltage[1]``, ... become the electrodes.
 
-    Rows of several files follow one another; ``record`` counts the files.
+    Rows of several files follow one another; ``record`` counts the files. Columns of devices and cycles label the
+    samples.
 
     Parameters
     ----------
@@ -37,4 +38,8 @@ def to_samples(kind: Kind, rows: Rows) -> xr.Dataset:
     if len(rows.lines) > 1:
         record = np.repeat(np.arange(len(rows.lines)), list(map(len, rows.lines)))
         coords["record"] = ("sample", record, {"long_name": "number of the file"})
+    if len(rows.names) > 1:
+        coords["device"] = ("sample", np.asarray(rows.names)[rows.device], {"long_name": "device"})
+    if "cycle" in rows.labels:
+        coords["cycle"] = ("sample", np.asarray(rows.labels["cycle"]), {"long_name": "cycle"})
     return xr.Dataset(variables, coords=coords)

@@ -203,7 +203,11 @@ def _tidy(name: str) -> str:
 
 def _refuse_unexpected(rules: Sequence[Expression], values: Values, place: "_Place") -> None:
     for rule in rules:
-        holds = rule.mask(values, len(place.lines))
+        # A value that a mask made missing says nothing for or against.
+        missing = np.zeros(len(place.lines), dtype=bool)
+        for name in rule.names:
+            missing |= np.isnan(values[name]) if name in values else False
+        holds = rule.mask(values, len(place.lines)) | missing
         if not holds.all():
             row = int(np.argmin(holds))
             shown = ", ".join(f"{name} = {values[name][row]:.6g}" for name in dict.fromkeys(rule.names))

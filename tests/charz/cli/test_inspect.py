@@ -287,7 +287,7 @@ def test_a_dataset_with_damaged_values(monkeypatch, capsys, tmp_path):
     middle = len(content) // 2
     content[middle : middle + 2000] = bytes(2000)
     (tmp_path / "damaged.nc").write_bytes(content)
-    assert "damaged.nc: not a netCDF file that can be read" in refused(monkeypatch, capsys, "damaged.nc")
+    assert "damaged.nc: not an HDF5 file that can be read" in refused(monkeypatch, capsys, "damaged.nc")
 
 
 def test_large_variables_are_read_in_blocks(run, tmp_path, monkeypatch):

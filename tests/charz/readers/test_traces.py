@@ -81,3 +81,19 @@ def test_pulse_trains_and_loops(tmp_path):
 def test_what_is_refused(tmp_path, text, kind, options, error, words):
     with pytest.raises(error, match=words):
         read(tmp_path, text, kind, **options)
+
+
+def test_samples_keep_the_labels_of_their_rows(tmp_path):
+    text = "device,cycle,voltage (V),current (A)\na,1,1,2\nb,1,3,4\nb,2,5,6\n"
+    dataset = read(tmp_path, text, "transfer")
+    assert dict(dataset.sizes) == {"sample": 3, "electrode": 1}
+    assert dataset["device"].values.tolist() == ["a", "b", "b"]
+    assert dataset["cycle"].values.tolist() == [1, 1, 2]
+
+
+def test_what_is_expected_says_nothing_of_masked_values(tmp_path):
+    text = "field (V),signal (A)\n1,1\n2,9e9\n3,3\n"
+    rules = {"mask": {"signal": "signal > 1e9"}, "expect": ["signal <= field"]}
+    assert int(read(tmp_path, text, "hysteresis", **rules)["signal"].isnull().sum()) == 1
+    with pytest.raises(ReadError, match=r"line 3: 'signal <= field' does not hold \(signal = 9e\+09, field = 2"):
+        read(tmp_path, text, "hysteresis", expect=["signal <= field"])

@@ -9,6 +9,7 @@ Cost: `tests/results/benchmark-reading.md` compares it with what CSV libraries n
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,9 @@ from charz.readers.read import Progress, attributes, checked_request, read, refu
 from charz.readers.select import Selection, Source, select
 from charz.readers.sources import described, files_of, sources_of
 from charz.schema import validate
-from charz.store import holds_dataset, prepared_for_netcdf, save
+from charz.store import holds_dataset, prepared_for_netcdf, save, write_attributes, write_netcdf
 
 BLOCK_ROWS = 500_000
-CHUNK_VALUES = 1 << 17
 
 
 def convert(
@@ -105,50 +105,67 @@ def _stream(
     output: Path,
     progress: Progress | None,
 ) -> None:
-    with ThreadPoolExecutor(1) as pool, replacing(output) as temporary:
+    table, kind = source.table, request.kind
+    with ThreadPoolExecutor(2) as pool, replacing(output) as temporary, ExitStack() as stack:
+        counted: Future[int] = pool.submit(table.count or (lambda: len(table.rows)))
         checksum: Future[str] = pool.submit(sha256, file)
-        first: tuple[xr.Dataset, Selection] | None = None
-        before: xr.Dataset | None = None
-        masked = dict.fromkeys(request.mask, 0)
-        start = 0
-        # The rows of a text are not counted before they are read.
-        total = len(source.table.rows) if isinstance(source.table.rows, range) else None
-        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as target:
-            for block in _blocks(source, request):
-                if first is None and len(block.table.rows) <= LOOKED_AT:
-                    refuse_programme(source, request)
-                part = select(block, request)
-                dataset = validate_block(request.kind, part, start)
-                if first is None:
-                    first = (
-                        dataset,
-                        replace(part, rows=replace(part.rows, values={}, device=part.rows.device[:0])),
-                    )
-                    _create(target, dataset, request.kind)
-                _refuse_changed(first[0], dataset, request.kind, block.table)
-                _refuse_disorder(before, dataset, request.kind, block.table)
-                before = dataset
-                _append(target, dataset, request.kind, start)
-                masked = {name: count + part.masked[name] for name, count in masked.items()}
-                start += len(block.table.rows)
-                if progress is not None:
-                    progress(start, total, "rows")
-        if first is None:
-            raise NotPlain("no rows")
-        whole = replace(first[1], num_read=start, masked=masked)
-        rest = first[0].drop_vars(_long_variables(first[0], request.kind))
-        rest.attrs = attributes(request, [file], [whole], start, {file: checksum.result()})
-        prepared_for_netcdf(rest).to_netcdf(temporary, mode="a", engine="netcdf4", format="NETCDF4")
+        state: _State | None = None
+        for block in _blocks(source, request):
+            if state is None and len(block.table.rows) <= LOOKED_AT:
+                refuse_programme(source, request)
+            start = 0 if state is None else state.start
+            part = select(block, request)
+            dataset = validate_block(kind, part, start)
+            if state is None:
+                total = counted.result()
+                target = stack.enter_context(_created(temporary, dataset, kind, total))
+                state = _State(target, dataset, part, total)
+            state.append(dataset, part, kind, block.table)
+            if progress is not None:
+                progress(state.start, state.total, "rows")
+        if state is None or state.start != state.total:
+            raise NotPlain("fewer rows than lines")
+        whole = replace(state.part, num_read=state.start, masked=state.masked)
+        first = state.first.drop_vars(_long_variables(state.first, kind))
+        first.attrs = attributes(request, [file], [whole], state.start, {file: checksum.result()})
+        write_attributes(state.target, prepared_for_netcdf(first).attrs)
+
+
+class _State:
+    """How far a record is written: the open file, its first block, the block before, and the rows so far."""
+
+    def __init__(self, target: netCDF4.Dataset, first: xr.Dataset, part: Selection, total: int) -> None:
+        self.target, self.first, self.total = target, first, total
+        # Of the first block only what the attributes need is kept.
+        self.part = replace(part, rows=replace(part.rows, values={}, device=part.rows.device[:0]))
+        self.before: xr.Dataset | None = None
+        self.masked = dict.fromkeys(part.masked, 0)
+        self.start = 0
+
+    def append(self, dataset: xr.Dataset, part: Selection, kind: Kind, table: Table) -> None:
+        """Write one more block."""
+        stop = self.start + dataset.sizes[kind.dims[-1]]
+        if stop > self.total:
+            raise NotPlain("more rows than lines")
+        _refuse_changed(self.first, dataset, kind, table)
+        _refuse_disorder(self.before, dataset, kind, table)
+        for name in _long_variables(dataset, kind):
+            self.target.variables[name][..., self.start : stop] = dataset[name].values
+        self.masked = {name: count + part.masked[name] for name, count in self.masked.items()}
+        self.before, self.start = dataset, stop
 
 
 def validate_block(kind: Kind, part: Selection, start: int) -> xr.Dataset:
     """Arrange and validate one block like a file of its own, of which `start` rows came before."""
     dataset = to_dataset(kind, part.rows, part.outcome)
     dataset.attrs["experiment"] = kind.name
-    long = kind.dims[-1]
-    # Messages name the place in the whole record.
-    validate(dataset.assign_coords({long: np.arange(start, start + dataset.sizes[long])}))
-    return dataset
+    try:
+        return validate(dataset)
+    except SchemaError:
+        # Once more, so that the message names the place in the whole record.
+        long = kind.dims[-1]
+        validate(dataset.assign_coords({long: np.arange(start, start + dataset.sizes[long])}))
+        raise
 
 
 def _blocks(source: Source, request: Request) -> Iterator[Source]:
@@ -187,26 +204,28 @@ def _block(table: Table, used: list[int], held: list[Sequence[NDArray[np.float64
     return replace(table, rows=range(start, start + len(columns[0])), numbers=numbers, batches=None)
 
 
-def _create(target: netCDF4.Dataset, dataset: xr.Dataset, kind: Kind) -> None:
-    """Create the dims and the variables along the last of them, uncompressed: noise does not compress."""
-    long = kind.dims[-1]
+def _created(path: Path, dataset: xr.Dataset, kind: Kind, total: int) -> netCDF4.Dataset:
+    """Write all but the long variables of the first block, in the form of `save`, and create those for `total` rows.
+
+    They are not compressed: noise does not compress.
+    """
+    long = _long_variables(dataset, kind)
+    skeleton = dataset.drop_vars(long)
+    skeleton.attrs = {}
+    write_netcdf(prepared_for_netcdf(skeleton), path)
+    target = netCDF4.Dataset(path, "a")
+    # Every value is written, so none needs to be filled before.
+    target.set_fill_off()
     for dim in kind.dims:
-        target.createDimension(dim, None if dim == long else dataset.sizes[dim])
-    for name in _long_variables(dataset, kind):
+        if dim not in target.dimensions:
+            target.createDimension(dim, total if dim == kind.dims[-1] else dataset.sizes[dim])
+    for name in long:
         array = dataset[name]
         fill = np.nan if array.dtype.kind == "f" else None
-        chunks = [CHUNK_VALUES if dim == long else dataset.sizes[dim] for dim in array.dims]
         dims = tuple(map(str, array.dims))
-        variable = target.createVariable(name, array.dtype, dims, fill_value=fill, chunksizes=chunks)
+        variable = target.createVariable(name, array.dtype, dims, fill_value=fill, contiguous=True)
         variable.setncatts(array.attrs)
-        # Blocks are written once and in order: they need no cache.
-        variable.set_var_chunk_cache(size=0)
-
-
-def _append(target: netCDF4.Dataset, dataset: xr.Dataset, kind: Kind, start: int) -> None:
-    stop = start + dataset.sizes[kind.dims[-1]]
-    for name in _long_variables(dataset, kind):
-        target.variables[name][..., start:stop] = dataset[name].values
+    return target
 
 
 def _long_variables(dataset: xr.Dataset, kind: Kind) -> list[str]:

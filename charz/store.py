@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,15 @@ def require_file(path: Path) -> None:
         raise FileNotFoundError(f"{path}: no such file")
     if not path.is_file():
         raise ReadError(f"{path}: a folder or device, not a file")
+
+
+def write_attributes(target: netCDF4.Dataset, attrs: Mapping[str, Any]) -> None:
+    """Set attributes of an open file in the form in which `save` writes them."""
+    for name, value in attrs.items():
+        if isinstance(value, list | tuple) and isinstance(value[0], str):
+            target.setncattr_string(name, list(value))
+        else:
+            target.setncattr(name, value)
 
 
 def prepared_for_netcdf(dataset: xr.Dataset) -> xr.Dataset:

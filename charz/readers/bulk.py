@@ -27,9 +27,10 @@ from charz.readers.numbers import is_number
 
 BULK_BYTES = 4 << 20
 # Blocks that are parsed while the one before is used.
-THREADS = 2
+THREADS = min(8, max(2, os.cpu_count() or 2))
 _EDGE_BYTES = 1 << 16
 _BLOCK_BYTES = 16 << 20
+_READ_BYTES = 1 << 20
 _BLANK = b" \t\r\n"
 _NEWLINE = 10
 
@@ -86,6 +87,7 @@ def open_bulk(path: Path, slowly: Callable[[Path], Table]) -> Table | None:
         _Attrs(content),
         dialect,
         batches=content.batches,
+        count=content.count,
     )
 
 
@@ -146,6 +148,18 @@ class _Content:
         for block in self._parsed(indices):
             yield [_floats(column) for column in block]
 
+    def count(self) -> int:
+        """Number of lines from the first row on; that of the rows where every line is one."""
+        total, last = 0, _NEWLINE
+        with self.path.open("rb") as stream:
+            for _ in range(self.layout.rows[0]):
+                stream.readline()
+            while block := stream.read(_READ_BYTES):
+                values = np.frombuffer(block, np.uint8)
+                total += int(np.count_nonzero(values == _NEWLINE))
+                last = int(values[-1])
+        return total + (last != _NEWLINE)
+
     def _parsed(self, indices: Sequence[int], *, as_text: bool = False) -> Iterator[list[Any]]:
         waiting: deque[Future[list[Any]]] = deque()
         with self.path.open("rb") as stream, ThreadPoolExecutor(THREADS) as pool:
@@ -164,12 +178,16 @@ class _Content:
         odd = (b"(",) if all(self.numeric) else (b"(", b'"', b"#", b"%", b"/", b"\x00")
         if any(mark in block for mark in odd):
             raise NotPlain("a block that is more than numbers and plain words")
+        if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+            raise NotPlain("a block with line ends of another kind")
         if stop == os.fstat(file).st_size:
             block = block.rstrip(_BLANK) + b"\n"
         columns = self._parse(pa.BufferReader(block), indices, len(block) + 1, as_text)
-        # An empty line is no row, but it counts for the numbers of the lines below it.
-        if columns and len(columns[0]) != np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE):
-            raise NotPlain("a block with an empty line")
+        # Arrow makes a row of empty cells of an empty line, which is none.
+        if columns and all(column.null_count for column in columns):
+            missing = np.all([column.is_null().to_numpy() for column in columns], axis=0)
+            if missing.any():
+                raise NotPlain("a block with an empty line")
         return [column.chunk(0) for column in columns]
 
     def _parse(self, source: Any, indices: Sequence[int], block: int, as_text: bool) -> list[Any]:
@@ -190,7 +208,7 @@ class _Content:
                     quote_char=False,
                     double_quote=False,
                     newlines_in_values=False,
-                    ignore_empty_lines=True,
+                    ignore_empty_lines=False,
                 ),
                 convert_options=csv.ConvertOptions(
                     column_types=types,

@@ -71,6 +71,8 @@ class Table:
     batches : callable, optional
         From column indices to blocks of rows, one after the other, each a sequence of columns; for files that are
         larger than memory. Only large tables have it, and asking them for `rows` may read the whole file.
+    count : callable, optional
+        Number of rows that `batches` gives in all, found without parsing them; None where ``len(rows)`` costs nothing.
     noun : str
         What messages call a row: ``line`` of a text, ``row`` of a sheet or an array.
     """
@@ -85,6 +87,7 @@ class Table:
     name: str = ""
     remarks: Sequence[str] = ()
     batches: Callable[[Sequence[int]], Iterator[Sequence[NDArray[np.float64]]]] | None = None
+    count: Callable[[], int] | None = None
     noun: str = "line"
 
     @property

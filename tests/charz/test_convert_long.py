@@ -392,7 +392,7 @@ def test_progress_counts_rows(tmp_path, blocks):
         path, tmp_path / "out.nc", "telegraph", progress=lambda *call: calls.append(call), **KEYS["telegraph"]
     )
     done = np.cumsum(blocks).tolist()
-    assert calls == [(rows, None, "rows") for rows in done]
+    assert calls == [(rows, COUNT, "rows") for rows in done]
     assert done[-1] == COUNT
 
 

@@ -12,11 +12,13 @@ is read its bytes are kept in FOLDER, so that one that hangs or crashes the proc
 import contextlib
 import hashlib
 import importlib.util
+import io
 import json
 import resource
 import sys
 import time
 import warnings
+import zipfile
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -82,6 +84,23 @@ def mutations(draw, size):
     return draw(st.lists(edit, min_size=1, max_size=6))
 
 
+def members(content):
+    """Files inside a zip archive (xlsx, npz); none where the content is no archive."""
+    if not content.startswith(b"PK"):
+        return {}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def packed(files):
+    """Archive of files; its checksums are right, so that readers meet what is damaged inside."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
+
+
 def mutated(content, edits):
     for start, removed, inserted in edits:
         if isinstance(inserted, tuple):
@@ -140,6 +159,10 @@ def one_line(error):
 
 
 def peak():
+    """Largest memory of this program so far, in bytes; what `getrusage` tells may be its parent's."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -149,6 +172,7 @@ def run(reader, example, count, start, folder):
     chosen = next(one for one in load_examples()[reader] if one.name == example)
     folder.mkdir(parents=True, exist_ok=True)
     content = chosen.write(folder).read_bytes()
+    files = members(content)
     path = folder / "mutated"
     path.write_bytes(content)
     read_everything(path, reader)  # imports what the reader needs, so that the peak is that of the files
@@ -162,10 +186,15 @@ def run(reader, example, count, start, folder):
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(edits=mutations(len(content)))
-    def read(edits):
+    @given(drawn=st.data())
+    def read(drawn):
         nonlocal slowest
-        data = mutated(content, edits)
+        inside = drawn.draw(st.sampled_from([None, *files]))
+        if inside is None:
+            data = mutated(content, drawn.draw(mutations(len(content))))
+        else:
+            edits = drawn.draw(mutations(len(files[inside])))
+            data = packed({**files, inside: mutated(files[inside], edits)})
         seen.add(hashlib.sha256(data).digest())
         path.write_bytes(data)
         begin = time.monotonic()

@@ -1,6 +1,5 @@
 """HDF5: groups to tables, units and attributes kept, no other file opened, damaged files refused in time."""
 
-
 import numpy as np
 import pytest
 

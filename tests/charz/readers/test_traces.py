@@ -75,7 +75,13 @@ def test_pulse_trains_and_loops(tmp_path):
             "compliance = 1 differs from another row of the same device and cycle",
         ),
         ("elapsed (s),resistance (ohm)\n1,1\n0,2\n", "retention", {}, SchemaError, "time runs forward"),
-        ("elapsed (s),x\n1,1\n2,2\n", "retention", {}, ReadError, r"needs 'resistance' .*\(or conductance, er"),
+        (
+            "elapsed (s),x\n1,1\n2,2\n",
+            "retention",
+            {},
+            ReadError,
+            r"needs 'resistance' .*\(or conductance, er",
+        ),
     ],
 )
 def test_what_is_refused(tmp_path, text, kind, options, error, words):
@@ -95,5 +101,7 @@ def test_what_is_expected_says_nothing_of_masked_values(tmp_path):
     text = "field (V),signal (A)\n1,1\n2,9e9\n3,3\n"
     rules = {"mask": {"signal": "signal > 1e9"}, "expect": ["signal <= field"]}
     assert int(read(tmp_path, text, "hysteresis", **rules)["signal"].isnull().sum()) == 1
-    with pytest.raises(ReadError, match=r"line 3: 'signal <= field' does not hold \(signal = 9e\+09, field = 2"):
+    with pytest.raises(
+        ReadError, match=r"line 3: 'signal <= field' does not hold \(signal = 9e\+09, field = 2"
+    ):
         read(tmp_path, text, "hysteresis", expect=["signal <= field"])

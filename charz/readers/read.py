@@ -11,7 +11,7 @@ import xarray as xr
 from charz.arrange import to_dataset
 from charz.description import Description
 from charz.errors import ReadError, SchemaError
-from charz.kinds import kind_named
+from charz.kinds import Kind, kind_named
 from charz.provenance import provenance, sha256, source_names
 from charz.readers.joining import join, refuse_same_records
 from charz.readers.mapping import OUTCOME, Request, request_from
@@ -95,7 +95,21 @@ def read(
     kept = sum(part.rows.num_rows for part in parts)
     checksums = {file: sha256(file) for file in (*files, *joined_files(files, said))}
     dataset.attrs = attributes(request, files, parts, kept, checksums)
+    if padding := _padding(dataset, request.kind, kept):
+        dataset.attrs["remarks"] = [*dataset.attrs.get("remarks", []), padding]
     return _extracted(validate(dataset), said)
+
+
+def _padding(dataset: xr.Dataset, kind: Kind, kept: int) -> str | None:
+    """Say how much of a ragged dataset is padding; None where every cell was read."""
+    cells = math.prod(dataset.sizes[dim] for dim in kind.dims)
+    filled = int((dataset["num_trials"] > 0).sum()) if kind.name == "pulse_switching" else kept
+    if kind.dims[0] != "device" or filled >= cells:
+        return None
+    return (
+        f"records of different lengths are padded to one table: {cells - filled} of {cells} cells "
+        f"({', '.join(kind.dims)}) hold no reading"
+    )
 
 
 def selections(

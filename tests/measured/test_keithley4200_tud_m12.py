@@ -244,7 +244,7 @@ def test_signs_are_kept_in_sweeps(set_sweeps, reset_sweeps):
 
 def test_error_cells_are_counted(set_sweeps):
     """``#REF`` stands in three cells of each of 55 runs; `ID` in the first row, `NORM_COND` in first and last."""
-    said = set_sweeps.attrs["remarks"]
+    said = [remark for remark in set_sweeps.attrs["remarks"] if "#REF" in remark]
     assert len(said) == 2
     for remark, column, cells in zip(said, ("ID", "NORM_COND"), ("1 cell", "2 cells"), strict=True):
         assert f"column {column}: {cells} #REF became NaN (in 55 tables, " in remark

@@ -105,3 +105,13 @@ def test_what_is_expected_says_nothing_of_masked_values(tmp_path):
         ReadError, match=r"line 3: 'signal <= field' does not hold \(signal = 9e\+09, field = 2"
     ):
         read(tmp_path, text, "hysteresis", expect=["signal <= field"])
+
+
+def test_padding_is_said(tmp_path):
+    ragged = read(tmp_path, "device,signal (V)\na,1\na,2\nb,3\n", "telegraph")
+    assert ragged.attrs["remarks"] == [
+        "records of different lengths are padded to one table: 1 of 4 cells (device, time) hold no reading"
+    ]
+    assert "remarks" not in read(tmp_path, "device,signal (V)\na,1\nb,3\n", "telegraph").attrs
+    counts = "device,amplitude (V),num_trials,num_switched\na,1,9,1\na,2,9,2\nb,1,9,3\n"
+    assert "1 of 4 cells" in read(tmp_path, counts, "pulse_switching").attrs["remarks"][0]

@@ -4,6 +4,18 @@ from charz.devices.domain_wall import DomainWallSynapses as DomainWallSynapses
 from charz.devices.domain_wall import mean_wire as mean_wire
 from charz.devices.law import AbstractSwitchingLaw as AbstractSwitchingLaw
 from charz.devices.logistic import LogisticSwitching as LogisticSwitching
+from charz.devices.macrospin import MacrospinSwitching as MacrospinSwitching
+from charz.devices.probit import ProbitSwitching as ProbitSwitching
 from charz.devices.reads import sample_counts as sample_counts
+from charz.devices.thermal import ThermalActivation as ThermalActivation
 
-__all__ = ["AbstractSwitchingLaw", "DomainWallSynapses", "LogisticSwitching", "mean_wire", "sample_counts"]
+__all__ = [
+    "AbstractSwitchingLaw",
+    "DomainWallSynapses",
+    "LogisticSwitching",
+    "MacrospinSwitching",
+    "ProbitSwitching",
+    "ThermalActivation",
+    "mean_wire",
+    "sample_counts",
+]

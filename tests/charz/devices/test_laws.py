@@ -8,12 +8,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charz import devices
-from charz.devices import AbstractSwitchingLaw, DomainWallSynapses, LogisticSwitching, mean_wire
+from charz.devices import (
+    AbstractSwitchingLaw,
+    DomainWallSynapses,
+    LogisticSwitching,
+    MacrospinSwitching,
+    ProbitSwitching,
+    ThermalActivation,
+    mean_wire,
+)
+
+
+def thermal(stability, critical, attempt_time, width, exponent):
+    return ThermalActivation(
+        *(jnp.asarray(value, float) for value in (stability, critical, attempt_time, width)),
+        exponent=exponent,
+    )
+
+
+def macrospin(*values):
+    return MacrospinSwitching(*(jnp.asarray(value, float) for value in values))
+
 
 LAWS = {
+    "macrospin": macrospin(60.0, 5e-4, 1e-9, 3e-9),
+    "macrospin, reversed, long": macrospin(25.0, -0.4, 5e-10, 1e-7),
     "mean wire": mean_wire(),
     "steep, both asymptotes": LogisticSwitching(*map(jnp.asarray, (1.635, 0.0102, 0.0086, 0.99))),
     "falling": LogisticSwitching(*map(jnp.asarray, (0.0, -0.5, 0.0, 1.0))),
+    "probit": ProbitSwitching(*map(jnp.asarray, (1.2, 0.05, 0.01, 0.98))),
+    "probit, falling": ProbitSwitching(*map(jnp.asarray, (-0.3, -0.2, 0.0, 1.0))),
+    "thermal, perpendicular": thermal(60.0, 0.9, 1e-9, 1e-8, 2.0),
+    "thermal, in-plane": thermal(40.0, 5e-4, 1e-9, 5e-9, 1.0),
+    "thermal, between": thermal(25.0, 0.5, 1e-9, 1e-8, 1.5),
+    "thermal, reversed": thermal(45.0, -0.7, 1e-10, 6e-10, 2),
+    "thermal, pulse shorter than an attempt": thermal(30.0, 2e4, 1e-9, 4e-10, 1.25),
 }
 
 
@@ -28,7 +57,22 @@ def test_every_law_is_in_the_table():
 
 
 def drives(law):
-    return law.location + law.width * jnp.linspace(-6.0, 6.0, 49)
+    """Drives over the curve, away from where float64 itself saturates."""
+    if isinstance(law, MacrospinSwitching):
+        return law.middle() + law.critical * jnp.linspace(-0.2, 0.2, 49)
+    if isinstance(law, ThermalActivation):
+        return law.critical * (1 - jnp.linspace(0.02, 0.6, 49))
+    return law.location + law.width * jnp.linspace(-1.0, 1.0, 49) * (
+        4.0 if isinstance(law, ProbitSwitching) else 6.0
+    )
+
+
+def asymptotes(law):
+    if isinstance(law, MacrospinSwitching):
+        return 0.0, 1.0
+    if isinstance(law, ThermalActivation):
+        return 0.0, -np.expm1(-float(law.width) / float(law.attempt_time))
+    return float(law.floor), float(law.ceiling)
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
@@ -54,9 +98,12 @@ def test_inverse_round_trips(law):
 def test_finite_at_the_edges(law, drive):
     drive = jnp.asarray(drive, jnp.float32)
     probability = float(law.probability(drive))
-    assert float(law.floor) - 1e-6 <= probability <= float(law.ceiling) + 1e-6
+    floor, ceiling = asymptotes(law)
+    assert floor - 1e-6 <= probability <= ceiling + 1e-6
     assert np.isfinite(float(law.slope(drive)))
     assert np.isfinite(float(jax.grad(law.probability)(drive)))
+    by_parameter = jax.grad(lambda law: law.probability(drive))(law)
+    assert np.isfinite(jax.tree.leaves(by_parameter)).all()
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
@@ -69,6 +116,22 @@ def test_middle_lies_between_the_asymptotes(law):
 def test_parameters_broadcast_over_draws_and_arrays(law):
     stacked = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (3, 4, 5)), law)
     assert stacked.probability(jnp.zeros((4, 5))).shape == (3, 4, 5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_precision_is_that_of_the_parameters(law, dtype):
+    with jax.enable_x64(True):
+        law = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), law)
+        drive = jnp.asarray(law.middle(), dtype)
+        for result in (law.probability(drive), law.slope(drive), law.drive_for(law.probability(drive))):
+            assert result.dtype == dtype
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_undefined_stays_undefined(law):
+    for method in (law.probability, law.slope, law.drive_for):
+        assert np.isnan(float(method(jnp.asarray(jnp.nan))))
 
 
 def test_published_mean_wire():

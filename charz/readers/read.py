@@ -15,6 +15,7 @@ from charz.kinds import Kind, kind_named
 from charz.provenance import provenance, sha256, source_names
 from charz.readers.joining import join, refuse_same_records
 from charz.readers.mapping import OUTCOME, Request, request_from
+from charz.readers.paths import filled, standard_fields
 from charz.readers.programme import programme_reason
 from charz.readers.select import Selection, Source, select
 from charz.readers.sources import described, files_of, joined_files, sources_of
@@ -237,8 +238,6 @@ def _from_files(parts: Sequence[Selection], files: Sequence[Path], said: Descrip
 
 
 def _notes(file: Path, said: Description) -> list[Path]:
-    from charz.readers.paths import filled, standard_fields
-
     found = []
     for pattern in said.notes:
         name = filled(pattern, standard_fields(file), "notes", str(file))

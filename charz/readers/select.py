@@ -101,7 +101,7 @@ def select(source: Source, request: Request) -> Selection:
         labels["cycle"] = computed["cycle"]
     elif source.cycle is not None and "cycle" not in labels:
         labels["cycle"] = np.broadcast_to(np.float64(source.cycle), num_rows)
-    stored = {name: values[name] for name in (*mapped.stored, *_stored_given(given, source, request))}
+    stored = {name: values[name] for name in (*mapped.stored, *_stored_given(given, request))}
     stored_units = {name: units[name] for name in stored}
     for name, unit in _derived_units(request, table).items():
         stored[name], stored_units[name] = computed[name], unit
@@ -126,7 +126,7 @@ def _to_si(raw: Values, mapped: Mapped, kind: Kind) -> tuple[Values, dict[str, s
     return values, units
 
 
-def _stored_given(given: Mapping[str, tuple[float, str]], source: Source, request: Request) -> list[str]:
+def _stored_given(given: Mapping[str, tuple[float, str]], request: Request) -> list[str]:
     """Quantities of path and constants that enter the dataset: those that the user gave a unit for."""
     said = request.said
     own = [variable.name for variable in request.kind.variables]

@@ -23,11 +23,10 @@ TABLES_ARE = ("cycle", "device")
 def description_beside(paths: Sequence[Path]) -> Path | None:
     """``charz.toml`` in the folder that is read, or in the one folder of all files; None where there is none."""
     folders = {path if path.is_dir() else path.parent for path in paths}
-    # A dataset of charz that lies beside its sources needs no description any more.
-    if len(folders) != 1 or all(path.is_file() and holds_dataset(path) for path in paths):
+    if len(folders) != 1 or not (found := folders.pop() / BESIDE).is_file():
         return None
-    found = folders.pop() / BESIDE
-    return found if found.is_file() else None
+    # A dataset of charz that lies beside its sources needs no description any more.
+    return None if all(path.is_file() and holds_dataset(path) for path in paths) else found
 
 
 def described(description: Description | Path | str | None, paths: Sequence[Path]) -> Description:

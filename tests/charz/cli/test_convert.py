@@ -1,35 +1,17 @@
 """`charz convert`: lab-like files to datasets, alone and on a real recording."""
 
 import json
-import shlex
-import sys
 
 import numpy as np
 import pytest
 
 import charz
-from charz.cli.app import main
 
 RADAR = (
     "--experiment pulse_switching --column width=@2 --column amplitude=@4 --column r_before=@5 --column "
     "r_after=@6 "
     "--unit width=ns --unit amplitude=V --unit r_before=ohm --unit r_after=ohm --switched 'r_after < 20e3'"
 )
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run charz in an empty folder; gives exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(command, *more):
-        monkeypatch.setattr(sys, "argv", ["charz", *shlex.split(command), *map(str, more)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return call
 
 
 def write_log(folder):

@@ -2,35 +2,17 @@
 
 import json
 import os
-import shlex
-import sys
 import tomllib
 
 import numpy as np
 import pytest
 
 import charz
-from charz.cli.app import main
 from charz.draft import QUESTION, draft_description
 from charz.errors import ReadError, SchemaError
 from charz.kinds import KINDS
 
 SWEEP = "# chip 7\nvoltage (mV),I (uA),note\n100,1,a\n200,2,b\n300,,c\n"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run charz in an empty folder; gives exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(command, *more):
-        monkeypatch.setattr(sys, "argv", ["charz", *shlex.split(command), *map(str, more)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return call
 
 
 def questions(draft):

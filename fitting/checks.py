@@ -1,108 +1,33 @@
-r"""Does the fitted model give data like these? Posterior predictive checks of switching counts.
+r"""Does the fitted model give data like these? Posterior predictive checks.
 
-For each draw :math:`\theta` a discrepancy :math:`T` is evaluated on the measured counts and on counts replicated
+For each draw :math:`\theta` a discrepancy :math:`T` is evaluated on the measured outcomes and on outcomes replicated
 from the same :math:`\theta` (Gelman, Meng & Stern, Statist. Sinica 6, 733 (1996)). The p-value is two-sided,
 
 .. math:: p = 2 \min\{\Pr(T_\mathrm{rep} \ge T),\ \Pr(T_\mathrm{rep} \le T)\},
 
-and a check fails below `THRESHOLD`. Posterior predictive p-values crowd around the middle when the model is right
-(the data were used twice), so six checks at 0.005 raise a false alarm in fewer than 3 % of healthy fits
-(Bonferroni: 6 × 0.005).
+and a check fails below a level that all checks of a fit share: `FALSE_ALARMS` divided by their number (Bonferroni).
+Posterior predictive p-values crowd around the middle when the model is right (the data were used twice), so fewer
+than 3 % of healthy fits raise an alarm.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import jax
 import numpy as np
+from jaxtyping import PRNGKeyArray
 
+from charz.fitting.contract import Discrepancy, Observations
+from charz.fitting.keys import generator_from
 from charz.fitting.posterior import Posterior
-from charz.fitting.predictive import probabilities
+from charz.fitting.predictive import with_device_axis
 
-THRESHOLD = 0.005
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a discrepancy sees.
-
-    Parameters
-    ----------
-    counts : array (sample or 1, device, setting)
-        Switched trials, measured or replicated.
-    expected, variance : array (sample, device, setting)
-        ``n p`` and ``n p (1 - p)`` of each draw.
-    amplitude, num_trials : array (device, setting)
-        Settings sorted by amplitude within each device, padding last with 0 trials.
-    """
-
-    counts: np.ndarray
-    expected: np.ndarray
-    variance: np.ndarray
-    amplitude: np.ndarray
-    num_trials: np.ndarray
-
-    @property
-    def residual(self) -> np.ndarray:
-        """Standardised residuals (sample, device, setting); 0 at padding."""
-        # Far below a curve without floor the variance underflows; one switched trial there must stay a surprise.
-        deviation = self.counts - self.expected
-        return np.where(self.num_trials > 0, deviation / np.sqrt(np.maximum(self.variance, 1e-18)), 0.0)
-
-    @property
-    def stable_residual(self) -> np.ndarray:
-        r"""Variance-stabilised residuals :math:`2\sqrt n(\arcsin\sqrt{k/n} - \arcsin\sqrt p)`, same shape.
-
-        They speak about the shape of the curve; a single rare trial, of any improbability, counts two at most.
-        """
-        trials = np.maximum(self.num_trials, 1)
-        share, probability = (np.clip(x / trials, 0, 1) for x in (self.counts, self.expected))
-        angle = np.arcsin(np.sqrt(share)) - np.arcsin(np.sqrt(probability))
-        return np.where(self.num_trials > 0, 2 * np.sqrt(trials) * angle, 0.0)
-
-    def quarter(self, which: str) -> np.ndarray:
-        """Mask (device, setting) of the lowest or highest quarter of the sweep."""
-        measured = self.num_trials > 0
-        low, high = self.amplitude[measured].min(), self.amplitude[measured].max()
-        quarter = (high - low) / 4
-        inside = self.amplitude <= low + quarter if which == "lowest" else self.amplitude >= high - quarter
-        return inside & measured
-
-
-def _dispersion(situation: Situation) -> np.ndarray:
-    return (situation.residual**2).sum((1, 2))
-
-
-def _largest(situation: Situation) -> np.ndarray:
-    return np.abs(situation.residual).max((1, 2))
-
-
-def _neighbours(situation: Situation) -> np.ndarray:
-    residual = situation.stable_residual
-    return (residual[..., 1:] * residual[..., :-1]).sum((1, 2))
-
-
-def _low(situation: Situation) -> np.ndarray:
-    return (situation.counts * situation.quarter("lowest")).sum((1, 2))
-
-
-def _high(situation: Situation) -> np.ndarray:
-    return ((situation.num_trials - situation.counts) * situation.quarter("highest")).sum((1, 2))
-
-
-def _devices(situation: Situation) -> np.ndarray:
-    total = (situation.counts - situation.expected).sum(2)
-    return (total**2 / np.maximum(situation.variance.sum(2), 1e-18)).sum(1)
-
-
-DISCREPANCIES: dict[str, tuple[str, Callable[[Situation], np.ndarray]]] = {
-    "dispersion": ("scatter of all counts (chi-square)", _dispersion),
-    "largest residual": ("the setting that fits worst", _largest),
-    "neighbours": ("shape: residuals that run together", _neighbours),
-    "low plateau": ("switched in the lowest quarter", _low),
-    "high plateau": ("not switched in the highest quarter", _high),
-    "devices": ("differences between devices", _devices),
-}
+FALSE_ALARMS = 0.03
+# Enough for the smallest p-value to lie below the level of a dozen checks; draws repeat where there are fewer.
+NUM_REPLICATES = 2000
+# Numbers held at once; replicates are made and looked at in chunks.
+CHUNK_NUMBERS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -113,10 +38,12 @@ class Check:
     ----------
     name, meaning : str
     observed, expected : float
-        Posterior mean of the discrepancy on the measured and on the replicated counts.
-    p_value : float
-        Two-sided.
+        Posterior mean of the discrepancy on the measured and on the replicated outcomes.
+    p_value, threshold : float
+        Two-sided p-value, and the level below which the check fails.
     passed : bool
+    seen, drawn : array (sample,)
+        Discrepancy on the measured outcomes, under each draw, and on the outcomes replicated from it.
     """
 
     name: str
@@ -124,59 +51,83 @@ class Check:
     observed: float
     expected: float
     p_value: float
+    threshold: float
     passed: bool
+    seen: np.ndarray = field(repr=False, compare=False)
+    drawn: np.ndarray = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON, without the arrays."""
+        return {name: value for name, value in asdict(self).items() if name not in ("seen", "drawn")}
 
 
-def check(posterior: Posterior) -> list[Check]:
-    """Run every check that applies to the data of a posterior; a single device has no check between devices."""
-    observed, replicated = _situations(posterior)
-    results = []
-    for name, (meaning, discrepancy) in DISCREPANCIES.items():
-        if name == "devices" and observed.num_trials.shape[0] == 1:
-            continue
-        seen, drawn = discrepancy(observed), discrepancy(replicated)
-        p_value = _two_sided(seen, drawn)
-        results.append(
-            Check(
-                name,
-                meaning,
-                float(np.mean(seen)),
-                float(np.mean(drawn)),
-                p_value,
-                bool(p_value >= THRESHOLD),
-            )
+def check(posterior: Posterior, key: PRNGKeyArray | None = None) -> list[Check]:
+    """Run every check that applies to the data of a posterior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    key : PRNG key, optional
+        For the replicated outcomes; a fixed one by default, so that a check can be repeated.
+    """
+    observations = posterior.family.for_checks(posterior.observations())
+    values = with_device_axis(posterior.law_draws(), 2, len(observations.devices))
+    num_draws = len(next(iter(values.values())))
+    picked = np.linspace(0, num_draws - 1, NUM_REPLICATES).astype(int)
+    generator = generator_from(jax.random.key(0) if key is None else key)
+    chunk = int(np.clip(CHUNK_NUMBERS // max(observations.measured.size, 1), 1, NUM_REPLICATES))
+    parts = [
+        _discrepancies(
+            posterior, observations, {n: v[picked[i : i + chunk]] for n, v in values.items()}, generator
         )
-    return results
+        for i in range(0, NUM_REPLICATES, chunk)
+    ]
+    asked = [d for d in posterior.family.discrepancies if d.applies(observations)]
+    seen, drawn = (
+        {d.name: np.concatenate([part[side][d.name] for part in parts]) for d in asked} for side in (0, 1)
+    )
+    return [_judged(d, seen[d.name], drawn[d.name], FALSE_ALARMS / len(asked)) for d in asked]
+
+
+def _discrepancies(
+    posterior: Posterior,
+    observations: Observations,
+    values: Mapping[str, np.ndarray],
+    generator: np.random.Generator,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Every discrepancy under some draws, on the measured outcomes and on replicated ones, (sample,) each."""
+    family, model = posterior.family, posterior.fit_model
+    number = len(next(iter(values.values())))
+    replicated = model.replicate(generator, values, observations)
+    measured = {name: np.asarray(observations.arrays[name])[None] for name in observations.observed}
+    situations = [family.situation(model, data, values, observations) for data in (measured, replicated)]
+    seen, drawn = (
+        {
+            d.name: np.broadcast_to(d.function(situation), (number,))
+            for d in family.discrepancies
+            if d.applies(observations)
+        }
+        for situation in situations
+    )
+    return seen, drawn
+
+
+def _judged(discrepancy: Discrepancy, seen: np.ndarray, drawn: np.ndarray, threshold: float) -> Check:
+    p_value = _two_sided(seen, drawn)
+    return Check(
+        name=discrepancy.name,
+        meaning=discrepancy.meaning,
+        observed=float(np.mean(seen)),
+        expected=float(np.mean(drawn)),
+        p_value=p_value,
+        threshold=threshold,
+        passed=bool(p_value >= threshold),
+        seen=seen,
+        drawn=drawn,
+    )
 
 
 def _two_sided(seen: np.ndarray, drawn: np.ndarray) -> float:
     above = (np.sum(drawn >= seen) + 1) / (drawn.size + 1)
     below = (np.sum(drawn <= seen) + 1) / (drawn.size + 1)
     return float(min(1.0, 2 * min(above, below)))
-
-
-def _situations(posterior: Posterior) -> tuple[Situation, Situation]:
-    """The measured counts, and one replication a draw, with settings sorted by amplitude."""
-    constant = posterior.tree["constant_data"].to_dataset()
-    predictive = posterior.tree["posterior_predictive"].to_dataset()
-    kept = predictive["draw"].to_numpy()
-    amplitude, num_trials = constant["amplitude"].to_numpy(), constant["num_trials"].to_numpy()
-    order = np.argsort(np.where(num_trials > 0, amplitude, np.inf), axis=1, kind="stable")
-    values = {name: draws[:, kept] for name, draws in posterior.law_draws().items()}
-    middle = (np.nanmin(amplitude) + np.nanmax(amplitude)) / 2
-    finite = np.where(num_trials > 0, amplitude, middle)
-    probability = probabilities(posterior.switching_model, values, finite, 2).astype(np.float64)
-    probability = probability.reshape(-1, *amplitude.shape)
-
-    def sort(array: np.ndarray) -> np.ndarray:
-        return np.take_along_axis(array, np.broadcast_to(order, array.shape), axis=-1)
-
-    expected, variance = num_trials * probability, num_trials * probability * (1 - probability)
-    shared = (sort(expected), sort(variance), sort(finite), sort(num_trials))
-    measured = posterior.tree["observed_data"]["num_switched"].to_numpy()[None]
-    replicated = predictive["num_switched"].to_numpy().reshape(-1, *amplitude.shape)
-    return Situation(sort(measured), *shared), Situation(sort(replicated), *shared)

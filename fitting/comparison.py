@@ -23,22 +23,22 @@ class Loo:
     Parameters
     ----------
     elpd, se : float
-        Sum over the settings, in nats, and its standard error.
+        Sum over the observations, in nats, and its standard error.
     p_loo : float
         Effective number of parameters.
-    num_settings : int
-        Measured settings of all devices.
+    num_observations : int
+        Measured outcomes of all devices (settings, thresholds, samples, or blocks of a long record).
     num_high_k : int
-        Settings with Pareto k above 0.7, whose contribution is not reliable.
+        Observations with Pareto k above 0.7, whose contribution is not reliable.
     max_k : float
-    pointwise : array (setting,)
-        Contribution of each setting.
+    pointwise : array (observation,)
+        Contribution of each observation.
     """
 
     elpd: float
     se: float
     p_loo: float
-    num_settings: int
+    num_observations: int
     num_high_k: int
     max_k: float
     pointwise: np.ndarray
@@ -73,16 +73,16 @@ def loo(posterior: Posterior) -> Loo:
     Far out on a plateau a setting's log likelihood is the same in every draw; leaving it out changes nothing,
     and there is no tail to smooth: it contributes its value as it stands.
     """
-    measured = (posterior.tree["constant_data"]["num_trials"] > 0).to_numpy()
-    terms = posterior.tree["log_likelihood"]["num_switched"].to_numpy()[..., measured]
+    group = posterior.tree["log_likelihood"].to_dataset()
+    terms = next(iter(group.values())).to_numpy()
+    terms = terms.reshape(*terms.shape[:2], -1)
+    terms = terms[..., np.isfinite(terms).all((0, 1))]
     varies = np.ptp(terms, axis=(0, 1)) > CONSTANT_BELOW
     pointwise, pareto_k = terms.mean((0, 1)), np.full(terms.shape[-1], -np.inf)
     if varies.any():
         groups = {
-            "posterior": posterior.tree["posterior"].to_dataset(),
-            "log_likelihood": xr.Dataset(
-                {"num_switched": (("chain", "draw", "observation"), terms[..., varies])}
-            ),
+            "posterior": posterior.tree["posterior"].to_dataset().sel(draw=group["draw"]),
+            "log_likelihood": xr.Dataset({"outcome": (("chain", "draw", "observation"), terms[..., varies])}),
         }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # high Pareto k: counted and reported below
@@ -93,7 +93,7 @@ def loo(posterior: Posterior) -> Loo:
         elpd=float(pointwise.sum()),
         se=float(np.sqrt(pointwise.size * pointwise.var())),
         p_loo=float(in_sample.sum() - pointwise.sum()),
-        num_settings=int(pointwise.size),
+        num_observations=int(pointwise.size),
         num_high_k=int(np.sum(~(pareto_k <= MAX_PARETO_K))),
         max_k=float(np.max(pareto_k)),
         pointwise=pointwise,
@@ -130,10 +130,16 @@ def compare(posteriors: Mapping[str, Posterior]) -> list[Ranking]:
 
 
 def _same_data(one: Posterior, other: Posterior) -> bool:
-    groups = ("observed_data", "constant_data")
-    return all(
-        one.tree[group].dataset[name].equals(other.tree[group].dataset[name])
-        for group, name in zip(
-            (*groups, "constant_data"), ("num_switched", "amplitude", "num_trials"), strict=True
-        )
+    """Same outcomes at the same places; settings that only one of the models reads may differ."""
+    first, second = (p.tree["observed_data"].to_dataset() for p in (one, other))
+    if set(first) != set(second) or first.sizes != second.sizes:
+        return False
+    terms = [next(iter(p.tree["log_likelihood"].to_dataset().values())) for p in (one, other)]
+    places = [np.isfinite(t.to_numpy()).all((0, 1)) for t in terms]
+    settings = [p.tree["constant_data"].to_dataset() for p in (one, other)]
+    shared = [n for n in settings[0] if n in settings[1] and not str(n).startswith("centring_")]
+    return (
+        np.array_equal(*places)
+        and all(first[name].equals(second[name]) for name in first)
+        and all(settings[0][name].equals(settings[1][name]) for name in shared)
     )

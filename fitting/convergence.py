@@ -1,4 +1,4 @@
-"""The gate every fit passes or fails: split R-hat, bulk effective sample size, divergences."""
+"""The gate every fit passes or fails: split R-hat, bulk effective sample size, divergences; or Pareto k."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,9 @@ import xarray as xr
 
 MAX_RHAT = 1.01
 MIN_ESS_BULK = 400.0
+MAX_PARETO_K = 0.7
+# Importance sampling wastes proposals, but what is left is independent.
+MIN_EFFECTIVE_PROPOSALS = 100.0
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,22 @@ class Convergence:
         Divergent transitions after warmup.
     worst : str
         Parameter with the smallest effective sample size.
+    pareto_k : float, optional
+        Of a Laplace approximation: shape of the tail of its importance weights; `min_ess_bulk` is then the
+        effective number of proposals, and R-hat has no meaning.
     """
 
     max_rhat: float
     min_ess_bulk: float
     divergences: int
     worst: str
+    pareto_k: float | None = None
 
     @property
     def mixed(self) -> bool:
-        """R-hat and effective sample size are within their limits."""
+        """R-hat and effective sample size (or Pareto k and effective proposals) are within their limits."""
+        if self.pareto_k is not None:
+            return self.pareto_k <= MAX_PARETO_K and self.min_ess_bulk >= MIN_EFFECTIVE_PROPOSALS
         return self.max_rhat <= MAX_RHAT and self.min_ess_bulk >= MIN_ESS_BULK
 
     @property
@@ -43,11 +52,21 @@ class Convergence:
 
     def statement(self) -> str:
         """One line: the verdict and the numbers behind it."""
+        if self.pareto_k is not None:
+            return self._statement_of_weights()
         numbers = (
             f"largest R-hat {self.max_rhat:.4f} (limit {MAX_RHAT}), smallest bulk ESS {self.min_ess_bulk:.0f}"
             f" ({self.worst}; limit {MIN_ESS_BULK:.0f}), {self.divergences} divergences"
         )
         return f"converged: {numbers}" if self.converged else f"NOT CONVERGED: {numbers}"
+
+    def _statement_of_weights(self) -> str:
+        numbers = (
+            f"Laplace approximation checked by Pareto-smoothed importance sampling: k {self.pareto_k:.2f}"
+            f" (limit {MAX_PARETO_K}), effective proposals {self.min_ess_bulk:.0f}"
+            f" (limit {MIN_EFFECTIVE_PROPOSALS:.0f})"
+        )
+        return f"converged: {numbers}" if self.converged else f"NOT CONVERGED: {numbers} ({self.worst})"
 
 
 def assess(posterior: xr.Dataset, diverging: np.ndarray) -> Convergence:
@@ -59,7 +78,9 @@ def assess(posterior: xr.Dataset, diverging: np.ndarray) -> Convergence:
         Variables with dimensions chain and draw first.
     diverging : array (chain, draw)
     """
-    rhat, ess = diagnostics(posterior)
+    # A value that no draw changes is a constant of the model (a chain that is stuck differs from the others).
+    constant = [name for name, values in posterior.items() if np.ptp(values.to_numpy()) == 0]
+    rhat, ess = diagnostics(posterior.drop_vars(constant))
     # NaN (a chain that never moved) must count as the worst, not vanish in a maximum.
     worst_rhat = max(float(np.nan_to_num(rhat[name], nan=np.inf).max()) for name in rhat)
     smallest = {name: float(np.nan_to_num(ess[name], nan=0.0).min()) for name in ess}

@@ -10,14 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from charz.atomic import replacing
-from charz.devices import AbstractSwitchingLaw
 from charz.errors import FitError
+from charz.fitting.contract import Family, Model, Observations
 from charz.fitting.convergence import diagnostics
-from charz.fitting.models import SwitchingModel, find_model
-from charz.fitting.population import draw_devices
+from charz.fitting.population import draw_devices, population_names, varies
+from charz.fitting.registry import family_of, find_model
+from charz.fitting.tree import observations_of
 
 INTERVAL = "90 % equal-tailed"
 QUANTILES = {"q05": 0.05, "q95": 0.95}
@@ -44,14 +45,27 @@ class Posterior:
 
     @property
     def drive_range(self) -> tuple[float, float]:
-        """Lowest and highest amplitude that was measured: beyond it the curve is an extrapolation."""
+        """Lowest and highest amplitude of `pulse_switching` data: beyond it the curve is an extrapolation."""
         amplitude = self.tree["constant_data"]["amplitude"]
         return float(amplitude.min()), float(amplitude.max())
 
     @cached_property
-    def switching_model(self) -> SwitchingModel:
+    def fit_model(self) -> Model:
         """The model itself: law, free parameters and their scales."""
         return find_model(self.model)
+
+    @cached_property
+    def family(self) -> Family:
+        """The kind of experiment it belongs to: how such data are read, checked and plotted."""
+        return family_of(self.model)
+
+    def observations(self) -> Observations:
+        """The data that were fitted, as the likelihood receives them."""
+        return self._observations
+
+    @cached_property
+    def _observations(self) -> Observations:
+        return observations_of(self.tree)
 
     @property
     def pool(self) -> str:
@@ -60,8 +74,8 @@ class Posterior:
 
     @property
     def drive_unit(self) -> str:
-        """Unit of location and width; ``arb`` where it is not known."""
-        return self.tree.attrs["drive_unit"]
+        """Unit of the drive; ``arb`` where it is not known, ``1`` where the experiment has none."""
+        return json.loads(self.tree.attrs["units"]).get("drive", "1")
 
     @property
     def device_names(self) -> list[str]:
@@ -80,7 +94,7 @@ class Posterior:
 
     @property
     def prior_predictive(self) -> xr.Dataset:
-        """Counts expected before the data."""
+        """Outcomes expected before the data."""
         return self.tree["prior_predictive"].to_dataset()
 
     @cached_property
@@ -92,12 +106,13 @@ class Posterior:
         }
 
     def law_draws(self) -> dict[str, np.ndarray]:
-        """Draws of the law's parameters in double precision: (chain, draw) or (chain, draw, device)."""
+        """Draws of the law's values in double precision: (chain, draw) or (chain, draw, device)."""
         return {name: self.tree["posterior"][name].to_numpy() for name in self._law_names}
 
-    @property
+    @cached_property
     def _law_names(self) -> list[str]:
-        return [name for name in self._draws if not name.endswith(("_mean", "_sd"))]
+        populations = population_names(self.fit_model, self.pool)
+        return [name for name in self._draws if name not in populations]
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Mean, sd, 5 % and 95 % quantile, R-hat and bulk effective sample size of every parameter.
@@ -110,7 +125,7 @@ class Posterior:
         """
         posterior = self.tree["posterior"].to_dataset()
         sample = ("chain", "draw")
-        rhat, ess = diagnostics(posterior)
+        rhat, ess = self._diagnostics(posterior)
         tables = {
             "mean": posterior.mean(sample),
             "sd": posterior.std(sample, ddof=1),
@@ -123,6 +138,14 @@ class Posterior:
         populations = [name for name in self._draws if name not in parameters]
         return {"parameters": parameters, "population": {n: self._rows(n, columns) for n in populations}}
 
+    def _diagnostics(self, posterior: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+        """R-hat and bulk ESS of chains; of independent draws NaN and the effective number of proposals."""
+        if "effective_proposals" not in self.tree.attrs:
+            return diagnostics(posterior)
+        shape = posterior.isel(chain=0, draw=0, drop=True)
+        effective = float(self.tree.attrs["effective_proposals"])
+        return xr.full_like(shape, np.nan), xr.full_like(shape, effective)
+
     def _rows(self, name: str, columns: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
         if columns["mean"][name].ndim == 0:
             return {what: float(columns[what][name]) for what in COLUMNS}
@@ -131,7 +154,7 @@ class Posterior:
             for index, device in enumerate(self.device_names)
         }
 
-    def devices(self, key: PRNGKeyArray, num_draws: int) -> AbstractSwitchingLaw:
+    def devices(self, key: PRNGKeyArray, num_draws: int) -> Any:
         """Measured devices: joint draws of their parameters.
 
         Parameters
@@ -142,17 +165,18 @@ class Posterior:
 
         Returns
         -------
-        AbstractSwitchingLaw
-            Leaves (draw, device). Of a completely pooled fit every device is the same one in each draw.
+        law or device
+            Of the model, with leaves (draw, device). Of a completely pooled fit every device is the same one in
+            each draw.
         """
+        if self.family.devices_from is not None:
+            return self.family.devices_from(self, key, num_draws, (len(self.device_names),))
         picked = self._pick(key, num_draws)
         shape = (num_draws, len(self.device_names))
         values = {name: self._draws[name][picked] for name in self._law_names}
-        return self._law(
-            {name: jnp.broadcast_to(v.reshape(num_draws, -1), shape) for name, v in values.items()}
-        )
+        return self._made({n: jnp.broadcast_to(v.reshape(num_draws, -1), shape) for n, v in values.items()})
 
-    def new_devices(self, key: PRNGKeyArray, num_draws: int, shape: tuple[int, ...]) -> AbstractSwitchingLaw:
+    def new_devices(self, key: PRNGKeyArray, num_draws: int, shape: tuple[int, ...]) -> Any:
         """Devices nobody has measured.
 
         Populations are drawn once a draw; each draw's devices come fresh from its own population. A completely
@@ -167,8 +191,8 @@ class Posterior:
 
         Returns
         -------
-        AbstractSwitchingLaw
-            Leaves (draw, *shape).
+        law or device
+            Of the model, with leaves (draw, *shape).
 
         Raises
         ------
@@ -180,22 +204,18 @@ class Posterior:
                 "a fit with pool='none' cannot produce new devices: it has learnt each measured device by itself"
                 " and no population; fit with pool='hierarchical'"
             )
+        if self.family.devices_from is not None:
+            return self.family.devices_from(self, key, num_draws, tuple(shape))
         key_pick, key_devices = jax.random.split(key)
         picked = self._pick(key_pick, num_draws)
+        draws = {name: jnp.asarray(values[picked]) for name, values in self._draws.items()}
         if self.pool == "complete":
             column = (num_draws,) + (1,) * len(shape)
-            values = {n: jnp.asarray(self._draws[n][picked]).reshape(column) for n in self._law_names}
-            return self._law({n: jnp.broadcast_to(v, (num_draws, *shape)) for n, v in values.items()})
-        population = {
-            name: jnp.asarray(self._draws[name][picked])
-            for name in self._draws
-            if name not in self._law_names
-        }
-        return self.switching_model.law(
-            draw_devices(key_devices, self.switching_model, population, tuple(shape))
-        )
+            values = {n: draws[n].reshape(column) for n in self._law_names}
+            return self._made({n: jnp.broadcast_to(v, (num_draws, *shape)) for n, v in values.items()})
+        return self._made(draw_devices(key_devices, self.fit_model, draws, tuple(shape)))
 
-    def believed(self) -> AbstractSwitchingLaw:
+    def believed(self) -> Any:
         """Typical device, as a controller that has not calibrated each device would believe it.
 
         On each parameter's linked scale the posterior mean of the population's centre (of all devices' values
@@ -204,24 +224,25 @@ class Posterior:
 
         Returns
         -------
-        AbstractSwitchingLaw
-            Scalar leaves.
+        law or device
+            Of the model, with scalar leaves.
         """
         linked = {}
-        for parameter in self.switching_model.free:
-            if self.pool == "hierarchical":
+        for parameter in self.fit_model.free:
+            if varies(parameter, self.pool):
                 centre = self._draws[f"{parameter.linked_name}_mean"]
             else:
                 centre = np.asarray(parameter.link.forward(jnp.asarray(self._draws[parameter.name])))
             linked[parameter.linked_name] = jnp.asarray(centre.mean())
-        return self.switching_model.law_from_linked(linked)
+        return self._made(self.fit_model.values_from_linked(linked))
+
+    def _made(self, values: Mapping[str, Any]) -> Any:
+        """Devices with these values, and with what all settings of the measurement have in common."""
+        return self.family.at_settings(self.fit_model.law(values), self.observations())
 
     def _pick(self, key: PRNGKeyArray, num_draws: int) -> np.ndarray:
         total = len(next(iter(self._draws.values())))
         return np.asarray(jax.random.choice(key, total, (num_draws,), replace=num_draws > total))
-
-    def _law(self, values: Mapping[str, Array]) -> AbstractSwitchingLaw:
-        return self.switching_model.law(values)
 
     def save(self, path: Path | str) -> None:
         """Write the tree to netCDF, whole or not at all; the same fit gives the same bytes."""

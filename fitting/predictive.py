@@ -1,89 +1,97 @@
 """What the model expects to see: before the data (prior) and after them (posterior), at the same settings."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from charz.fitting.models import SwitchingModel
-from charz.fitting.observations import SwitchingCounts
+from charz.fitting.contract import Arrays, Model, Observations, Values
+from charz.fitting.population import device_terms, scattered, varies
 from charz.fitting.priors import Prior
-from charz.fitting.pulse import (
-    generator_from,
-    log_binomial_coefficient,
-    log_likelihood_kernel,
-    replicate_counts,
-)
+
+# Numbers held at once while terms of many draws are evaluated.
+CHUNK_NUMBERS = 4_000_000
 
 
-def probabilities(
-    model: SwitchingModel, values: dict[str, np.ndarray], amplitude: np.ndarray, num_sample_dims: int
+def pointwise_terms(
+    model: Model,
+    values: Mapping[str, np.ndarray],
+    latents: Mapping[str, np.ndarray],
+    observations: Observations,
 ) -> np.ndarray:
-    """Switching probability of each device at each setting for each draw.
+    """Log likelihood of every observation for leave-one-out, (chain, draw, device, *term), in nats.
+
+    Where outcomes depend on each other, each term is conditional on all the others (`Model.left_out`). NaN at
+    padding: it is no observation. To be called inside ``jax.enable_x64(True)``.
 
     Parameters
     ----------
-    model : SwitchingModel
-    values : dict
-        Law parameters, (*sample, device) or (*sample,) where all devices share them.
-    amplitude : array (device, setting)
-    num_sample_dims : int
-        Number of leading sample axes.
-
-    Returns
-    -------
-    array (*sample, device, setting)
+    model : Model
+    values : mapping
+        Values of the law, (chain, draw[, device]).
+    latents : mapping
+        Latent variables at their places, (chain, draw, place).
+    observations : Observations
     """
-    law = model.law(_against_settings(values, num_sample_dims))
-    return np.asarray(law.probability(jnp.asarray(amplitude)))
+    function = model.log_likelihood if model.left_out is None else model.left_out
+    masks = model.latents(observations)
+    places = {name: jnp.asarray(np.flatnonzero(masks[name])) for name in latents}
+    arrays = {name: jnp.asarray(a, jnp.float64) for name, a in observations.arrays.items()}
+    shape = next(iter(values.values())).shape[:2]
+    flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in {**values, **latents}.items()}
+    size = max(1, sum(a.size for a in observations.arrays.values()))
+    chunk = int(np.clip(CHUNK_NUMBERS // size, 1, shape[0] * shape[1]))
+    evaluate = _evaluation(function, tuple(latents))
+    blank = jnp.zeros(observations.measured.shape)
+    parts = [
+        np.asarray(evaluate({n: v[start : start + chunk] for n, v in flat.items()}, arrays, places, blank))
+        for start in range(0, shape[0] * shape[1], chunk)
+    ]
+    terms = np.concatenate(parts).reshape(*shape, *parts[0].shape[1:])
+    mask = observations.measured if observations.blocks is None else observations.blocks
+    return np.where(mask, terms, np.nan)
 
 
-def _against_settings(values: dict[str, np.ndarray], num_sample_dims: int) -> dict[str, Array]:
-    """Give every parameter a setting axis, and a device axis where it has none."""
-    with_device = {
-        name: value if np.ndim(value) > num_sample_dims else value[..., None]
-        for name, value in values.items()
-    }
-    return {name: jnp.asarray(value)[..., None] for name, value in with_device.items()}
+@lru_cache(maxsize=32)
+def _evaluation(
+    function: Callable[[Values, Arrays], Array], latents: tuple[str, ...]
+) -> Callable[[Any, Any, Any, Any], Array]:
+    """Terms of all devices for a stack of draws, compiled."""
 
+    def one(draw: Any, arrays: Any, places: Any, blank: Array) -> Array:
+        hidden = {name: scattered(draw[name], places[name], blank) for name in latents}
+        return device_terms(function, {**draw, **hidden}, arrays, blank.shape[0])
 
-def log_likelihood(
-    model: SwitchingModel, values: dict[str, np.ndarray], counts: SwitchingCounts
-) -> np.ndarray:
-    """Log likelihood of every setting, (chain, draw, device, setting), binomial coefficient included.
-
-    NaN where a setting is padding: it is no observation.
-    """
-    law = model.law(_against_settings(values, 2))
-    arrays = [jnp.asarray(a) for a in (counts.amplitude, counts.num_trials, counts.num_switched)]
-    terms = log_likelihood_kernel(law, *arrays) + log_binomial_coefficient(*arrays[1:])
-    return np.where(counts.measured, np.asarray(terms), np.nan)
+    return jax.jit(jax.vmap(one, in_axes=(0, None, None, None)))
 
 
 def prior_draws(
     generator: np.random.Generator,
-    model: SwitchingModel,
+    model: Model,
     priors: Mapping[str, Prior],
     pool: str,
     num_draws: int,
     num_devices: int,
 ) -> dict[str, np.ndarray]:
-    """Draw populations and law parameters from the prior.
+    """Draw populations and law values from the prior.
 
     Written without the sampler's model function, so that calibration tests one against the other.
 
     Returns
     -------
     dict
-        Populations (draw,) as ``{linked}_mean`` and ``{linked}_sd``; law parameters (draw, device), or (draw,)
-        where the pooling is complete.
+        Populations (draw,) as ``{linked}_mean`` and ``{linked}_sd``; law values (draw, device), or (draw,) where
+        devices share them.
     """
     populations: dict[str, np.ndarray] = {}
     linked: dict[str, Array] = {}
     for parameter in model.free:
         name = parameter.linked_name
-        if pool == "hierarchical":
+        if varies(parameter, pool):
             mean = priors[name].draw(generator, (num_draws,))
             sd = priors[f"{name}_sd"].draw(generator, (num_draws,))
             noise = generator.standard_normal((num_draws, num_devices))
@@ -91,18 +99,55 @@ def prior_draws(
             linked[name] = jnp.asarray(mean[:, None] + sd[:, None] * noise)
         else:
             shape = (num_draws, num_devices) if pool == "none" else (num_draws,)
-            linked[name] = jnp.asarray(priors[name].draw(generator, shape))
+            draw = jnp.asarray(priors[name].draw(generator, shape))
+            # In a hierarchy a shared value stands beside device values: it gets a device axis of one.
+            linked[name] = draw[:, None] if pool == "hierarchical" else draw
     values = {name: np.asarray(value) for name, value in model.values_from_linked(linked).items()}
+    if pool == "hierarchical":
+        values = {name: v[:, 0] if v.shape[1] == 1 and num_devices > 1 else v for name, v in values.items()}
     return populations | values
 
 
+def with_device_axis(
+    values: Mapping[str, np.ndarray], num_sample_dims: int, num_devices: int
+) -> dict[str, np.ndarray]:
+    """Flatten the sample axes and give every value a device axis: (sample, device)."""
+    result = {}
+    for name, value in values.items():
+        flat = np.reshape(value, (-1, *np.shape(value)[num_sample_dims:]))
+        column = flat if flat.ndim > 1 else flat[:, None]
+        result[name] = np.broadcast_to(column, (len(flat), num_devices))
+    return result
+
+
 def replicates(
-    key: Array,
-    model: SwitchingModel,
-    values: dict[str, np.ndarray],
-    counts: SwitchingCounts,
-    num_sample_dims: int,
-) -> np.ndarray:
-    """Counts that devices with these parameters would have given, (*sample, device, setting)."""
-    expected = probabilities(model, values, counts.amplitude, num_sample_dims)
-    return replicate_counts(generator_from(key), expected, counts.num_trials)
+    generator: np.random.Generator,
+    model: Model,
+    values: Mapping[str, np.ndarray],
+    observations: Observations,
+) -> dict[str, np.ndarray]:
+    """Outcomes that devices with these values would have given at the same settings.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+    model : Model
+    values : mapping
+        Values of the law, (chain, draw[, device]) or, from the prior, (draw[, device]) with a chain axis of one.
+    observations : Observations
+
+    Returns
+    -------
+    dict
+        For every observed name (chain, draw, device, *dims); NaN or 0 at padding.
+    """
+    sample_shape = next(iter(values.values())).shape[:2]
+    flat = with_device_axis(values, 2, len(observations.devices))
+    drawn = model.replicate(generator, flat, observations)
+    result = {}
+    for name in observations.observed:
+        array = np.where(observations.measured, drawn[name], 0 if name in observations.integers else np.nan)
+        if name in observations.integers:
+            array = array.astype(np.int32)
+        result[name] = array.reshape(*sample_shape, *observations.measured.shape)
+    return result

@@ -1,30 +1,6 @@
-r"""Prior distributions, scaled to the sweep, the same for the typical device whatever the pooling.
+"""Prior distributions as plain numbers: drawn by NumPy, sampled by NumPyro, written as a table.
 
-With :math:`c` the middle and :math:`r` the range of the amplitudes that were measured (in the unit of the drive):
-
-=================== ================================== ==============================================
-typical device      prior                              why
-=================== ================================== ==============================================
-location            Normal(c, r)                       whoever chose the sweep meant to cover the curve
-log width           Normal(ln(r/20), 1.5)              width between r/400 and r/1 (95 %)
-floor               Beta(1, 20)                        small, mean 0.048 (Ellis 2023)
-shortfall           Beta(1, 20)                        the same for what the ceiling lacks
-=================== ================================== ==============================================
-
-Pooled completely, these are the priors of the one device; without pooling, of each device by itself;
-hierarchically, of the population's centre (on the linked scale, so floor means the median floor). The spread of
-the population on the linked scale has
-
-=================== ================================== ==============================================
-spread              prior                              why
-=================== ================================== ==============================================
-location_sd         HalfNormal(r/4)                    devices of one sweep lie within it
-log_width_sd        HalfNormal(0.5)                    widths differ by tens of per cent, not by decades
-logit_floor_sd      HalfNormal(1)                      floors differ by a factor of about three
-logit_shortfall_sd  HalfNormal(1)                      the same
-=================== ================================== ==============================================
-
-With a vanishing spread the hierarchical model becomes the completely pooled one, prior included.
+Which prior a parameter has by default, and why, stands in the ``priors`` module of each family.
 """
 
 import json
@@ -37,15 +13,6 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from charz.errors import FitError
-from charz.fitting.models import FreeParameter, SwitchingModel
-from charz.fitting.observations import SwitchingCounts
-
-WIDTHS_IN_SWEEP = 20.0
-LOG_WIDTH_SD = 1.5
-ASYMPTOTE_BETA = (1.0, 20.0)
-LOCATION_SD_IN_SWEEPS = 0.25
-LOG_SD_SCALE = 0.5
-LOGIT_SD_SCALE = 1.0
 
 FAMILIES = {"normal": 2, "logit-beta": 2, "half-normal": 1}
 
@@ -106,36 +73,6 @@ class Prior:
     def describe(self) -> str:
         """Distribution in words, for tables."""
         return f"{self.family}({', '.join(f'{value:.4g}' for value in self.constants)})"
-
-
-def default_priors(model: SwitchingModel, counts: SwitchingCounts, pool: str) -> dict[str, Prior]:
-    """Priors of a model, scaled to the sweep of a dataset (formulas above).
-
-    Returns
-    -------
-    dict
-        Prior of each typical value by linked name and, for a hierarchical fit, of each spread as ``..._sd``.
-    """
-    priors = {p.linked_name: _typical(p, counts) for p in model.free}
-    if pool == "hierarchical":
-        priors |= {f"{p.linked_name}_sd": _spread(p, counts) for p in model.free}
-    return priors
-
-
-def _typical(parameter: FreeParameter, counts: SwitchingCounts) -> Prior:
-    if parameter.link.prefix == "logit_":
-        return Prior("logit-beta", ASYMPTOTE_BETA)
-    if parameter.link.prefix == "log_":
-        return Prior("normal", (math.log(counts.span / WIDTHS_IN_SWEEP), LOG_WIDTH_SD), f"ln({counts.unit})")
-    return Prior("normal", (counts.centre, counts.span), counts.unit)
-
-
-def _spread(parameter: FreeParameter, counts: SwitchingCounts) -> Prior:
-    if parameter.link.prefix == "logit_":
-        return Prior("half-normal", (LOGIT_SD_SCALE,))
-    if parameter.link.prefix == "log_":
-        return Prior("half-normal", (LOG_SD_SCALE,))
-    return Prior("half-normal", (LOCATION_SD_IN_SWEEPS * counts.span,), counts.unit)
 
 
 def with_overrides(defaults: Mapping[str, Prior], given: Mapping[str, Prior] | None) -> dict[str, Prior]:

@@ -1,5 +1,6 @@
 """`fit`: from a dataset to a posterior."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,59 +9,69 @@ import numpy as np
 import xarray as xr
 from jaxtyping import PRNGKeyArray
 
+from charz.datachecks import check_data
 from charz.errors import FitError
+from charz.fitting.contract import Family, Model, Observations
 from charz.fitting.inference import STEPS_PER_CALL
-from charz.fitting.models import find_model
-from charz.fitting.observations import MIN_DEVICES_IN_POPULATION, require_information, switching_counts
-from charz.fitting.population import POOLS
+from charz.fitting.keys import generator_from
+from charz.fitting.laplace import NUM_PROPOSALS, approximate, kept_draws
+from charz.fitting.population import POOLS, default_priors, population_names
 from charz.fitting.posterior import INTERVAL, Posterior
-from charz.fitting.predictive import log_likelihood, prior_draws, replicates
-from charz.fitting.priors import Prior, default_priors, priors_to_json, with_overrides
+from charz.fitting.predictive import pointwise_terms, prior_draws, replicates
+from charz.fitting.priors import Prior, priors_to_json, with_overrides
 from charz.fitting.progress import shown_progress
-from charz.fitting.pulse import generator_from
+from charz.fitting.registry import find_model, require_suitable, suitable_models
 from charz.fitting.sampling import Draws, Plan, prepare, sample
-from charz.fitting.tree import build_tree
+from charz.fitting.tree import Parts, build_tree
 from charz.provenance import provenance
 
 NUM_PRIOR_DRAWS = 500
-# Replicated counts are kept for all draws up to this many numbers, beyond it for evenly spaced draws.
+# Replicated outcomes are kept for all draws up to this many numbers, beyond it for evenly spaced draws.
 MAX_REPLICATED_NUMBERS = 5_000_000
 MIN_REPLICATED_DRAWS = 100
+# A record this long is replicated a few times only: checks draw their own replicates.
+LONG_RECORD = 50_000
+METHODS = ("auto", "nuts", "laplace")
 CARRIED_ATTRS = ("source_file", "source_sha256", "device_family", "temperature", "instrument", "simulated")
 
 
-def default_pool(num_devices: int) -> str:
+def default_pool(num_devices: int, min_devices: int = 3) -> str:
     """``hierarchical`` where there are devices enough to learn their spread, else ``complete``."""
-    return "hierarchical" if num_devices >= MIN_DEVICES_IN_POPULATION else "complete"
+    return "hierarchical" if num_devices >= min_devices else "complete"
 
 
 def fit(
     dataset: xr.Dataset,
-    model: str = "logistic",
+    model: str | None = None,
     *,
     key: PRNGKeyArray,
-    pool: str = "hierarchical",
+    pool: str | None = None,
+    method: str = "auto",
     draws: int = 1000,
     warmup: int = 500,
     chains: int = 4,
     progress: bool | Callable[[int], None] = False,
     priors: Mapping[str, Prior] | None = None,
 ) -> Posterior:
-    """Fit a model to switching counts by NUTS, in double precision.
+    """Fit a model to a dataset, in double precision.
 
     The program is compiled once for a model, a pooling and a shape of data; a second fit of the same shape
-    starts at once. Chains that fall short are extended or repeated once, and the result says so.
+    starts at once. Chains that fall short are extended or repeated, and the result says so.
 
     Parameters
     ----------
     dataset : Dataset
-        Of kind ``pulse_switching``: amplitude, num_trials, num_switched over (device, setting).
+        Of a kind for which there are models (`charz.fitting.FAMILIES`).
     model : str
-        Name in `charz.fitting.MODELS`.
+        Name in `charz.fitting.MODELS`; without it the error lists those that suit the dataset.
     key : PRNG key
         Fixes every number of the result.
-    pool : {"hierarchical", "complete", "none"}
-        A population of devices, one device that stands for all, or devices that know nothing of each other.
+    pool : {"hierarchical", "complete", "none"}, optional
+        A population of devices, one device that stands for all, or devices that know nothing of each other. By
+        default hierarchical where there are devices enough, else complete.
+    method : {"auto", "nuts", "laplace"}
+        ``auto`` takes NUTS, and for records too long for it the Laplace approximation checked by Pareto-smoothed
+        importance sampling.
     draws, warmup : int
         Draws kept and adaptation steps of each chain, multiples of 100.
     chains : int
@@ -68,7 +79,7 @@ def fit(
     progress : bool or callable
         True shows a bar on standard error; a callable receives numbers of finished steps.
     priors : mapping, optional
-        Priors that replace the defaults of `charz.fitting.priors`, by name.
+        Priors that replace the defaults, by name (`charz.fitting.priors_for` lists them).
 
     Returns
     -------
@@ -82,54 +93,50 @@ def fit(
     Examples
     --------
     >>> posterior = fit(dataset, "logistic", key=jax.random.key(0))  # doctest: +SKIP
-    >>> posterior.summary().loc["population", "location_mean"]  # doctest: +SKIP
+    >>> posterior.summary()["population"]["location_mean"]  # doctest: +SKIP
     """
-    switching = find_model(model)
-    _require_options(pool, draws, warmup, chains)
-    counts = switching_counts(dataset)
-    require_information(counts, pool)
-    chosen = with_overrides(default_priors(switching, counts, pool), priors)
-    plan = Plan(draws, warmup, chains)
-    key_sample, key_prior, key_prior_counts, key_counts = jax.random.split(key, 4)
-    with jax.enable_x64(True):
-        prepared = prepare(switching, counts, pool, chosen)
-        with shown_progress(progress, draws + warmup) as tick:
-            sampled = sample(key_sample, prepared, plan, tick)
-        law_values = _law_values(sampled.values)
-        prior = prior_draws(
-            generator_from(key_prior), switching, chosen, pool, NUM_PRIOR_DRAWS, len(counts.devices)
-        )
-        prior_counts = replicates(key_prior_counts, switching, _law_values(prior), counts, 1)
-        pointwise = log_likelihood(switching, law_values, counts)
-        kept = _replicated_draws(pointwise.shape)
-        few = {name: value[:, kept] for name, value in law_values.items()}
-        replicated = replicates(key_counts, switching, few, counts, 2)
+    if model is None:
+        names = ", ".join(m.name for m in suitable_models(dataset))
+        raise FitError(f"no model was named; for {dataset.attrs['experiment']!r} there are: {names}")
+    family = require_suitable(model, dataset)
     settings = {"model": model, "pool": pool, "draws": draws, "warmup": warmup, "chains": chains}
+    if family.infer is not None:
+        tree = family.infer(
+            dataset, model, key=key, draws=draws, chains=chains, progress=progress, priors=priors
+        )
+        tree.attrs = _source_attrs(dataset, key, settings) | tree.attrs
+        return Posterior(tree)
+    chosen_model, observations = find_model(model), family.observe(dataset)
+    pool = pool or default_pool(len(observations.devices), family.min_devices)
+    settings = {**settings, "pool": pool, "method": method}
+    _require_options(pool, method, draws, warmup, chains)
+    _require_devices(observations, pool, family)
+    family.require_information(observations, chosen_model, pool)
+    chosen = with_overrides(default_priors(chosen_model, observations, pool), priors)
+    method = _method(method, chosen_model, observations, pool)
+    key_sample, key_prior, key_prior_outcomes, key_outcomes = jax.random.split(key, 4)
+    with jax.enable_x64(True):
+        prepared = prepare(chosen_model, observations, pool, chosen)
+        if method == "laplace":
+            with shown_progress(progress, NUM_PROPOSALS) as tick:
+                sampled = approximate(key_sample, prepared, chains, draws, tick)
+        else:
+            with shown_progress(progress, draws + warmup) as tick:
+                sampled = sample(key_sample, prepared, Plan(draws, warmup, chains), tick)
+        keys = (key_prior, key_prior_outcomes, key_outcomes)
+        parts = _parts(chosen_model, observations, pool, chosen, sampled, method, keys)
     attrs = {
-        **{name: dataset.attrs[name] for name in CARRIED_ATTRS if name in dataset.attrs},
-        **provenance(seed=seed_of(key), settings=settings),
-        **_attributes(sampled, settings, counts.unit, priors_to_json(chosen)),
+        **_source_attrs(dataset, key, settings),
+        **_attributes(sampled, settings, observations, method, priors_to_json(chosen)),
     }
-    if "provenance" in dataset.attrs:
-        attrs["dataset_provenance"] = dataset.attrs["provenance"]
-    tree = build_tree(
-        switching,
-        counts,
-        sampled.values,
-        sampled.stats,
-        pointwise,
-        (kept, replicated),
-        prior,
-        prior_counts,
-        sampled.centring,
-        attrs,
-    )
-    return Posterior(tree)
+    return Posterior(build_tree(chosen_model, observations, parts, attrs))
 
 
-def _require_options(pool: str, draws: int, warmup: int, chains: int) -> None:
+def _require_options(pool: str, method: str, draws: int, warmup: int, chains: int) -> None:
     if pool not in POOLS:
         raise FitError(f"pool {pool!r} is not known; choose one of {', '.join(POOLS)}")
+    if method not in METHODS:
+        raise FitError(f"method {method!r} is not known; choose one of {', '.join(METHODS)}")
     for name, value in (("draws", draws), ("warmup", warmup)):
         if value < STEPS_PER_CALL or value % STEPS_PER_CALL:
             raise FitError(
@@ -139,36 +146,120 @@ def _require_options(pool: str, draws: int, warmup: int, chains: int) -> None:
         raise FitError(f"chains = {chains}: convergence is judged by comparing chains, at least 2 are needed")
 
 
-def _law_values(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Law parameters without the populations."""
-    return {name: value for name, value in values.items() if not name.endswith(("_mean", "_sd"))}
+def _require_devices(observations: Observations, pool: str, family: Family) -> None:
+    num_devices = len(observations.devices)
+    if pool == "hierarchical" and num_devices < family.min_devices:
+        raise FitError(
+            f"a hierarchical fit needs at least {family.min_devices} devices to learn their spread, the"
+            f" dataset has {num_devices}; use pool='complete' or pool='none'"
+        )
 
 
-def _replicated_draws(shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers of the draws for which counts are replicated."""
-    num_draws = shape[1]
-    fitting = MAX_REPLICATED_NUMBERS * num_draws // int(np.prod(shape))
-    wanted = min(num_draws, max(fitting, MIN_REPLICATED_DRAWS))
+def _method(method: str, model: Model, observations: Observations, pool: str) -> str:
+    """Choose the way of inference, and refuse the Laplace approximation where it does not hold."""
+    long = model.laplace_above is not None and int(observations.measured.sum()) > model.laplace_above
+    possible = pool != "hierarchical" and not model.latents(observations)
+    if method == "auto":
+        return "laplace" if long and possible else "nuts"
+    if method == "laplace" and not possible:
+        raise FitError(
+            "method='laplace' approximates a posterior of few parameters; a hierarchy of devices or latent"
+            " variables is no such posterior: use method='nuts', or pool='complete' or 'none'"
+        )
+    return method
+
+
+def _parts(
+    model: Model,
+    observations: Observations,
+    pool: str,
+    priors: Mapping[str, Prior],
+    sampled: Draws,
+    method: str,
+    keys: tuple[PRNGKeyArray, PRNGKeyArray, PRNGKeyArray],
+) -> Parts:
+    """Everything that a tree holds besides the draws: terms, replicates, prior."""
+    key_prior, key_prior_outcomes, key_outcomes = keys
+    populations = population_names(model, pool)
+    law_values = {name: value for name, value in sampled.values.items() if name not in populations}
+    size = observations.measured.size
+    num_prior = NUM_PRIOR_DRAWS if size <= LONG_RECORD else max(1, MAX_REPLICATED_NUMBERS // size)
+    prior = prior_draws(
+        generator_from(key_prior), model, priors, pool, NUM_PRIOR_DRAWS, len(observations.devices)
+    )
+    few_prior = {name: v[None, :num_prior] for name, v in prior.items() if name not in populations}
+    num_chains, num_draws = next(iter(sampled.values.values())).shape[:2]
+    judged = kept_draws(num_chains, num_draws, size) if method == "laplace" else np.arange(num_draws)
+    terms = pointwise_terms(
+        model,
+        {name: value[:, judged] for name, value in law_values.items()},
+        {name: value[:, judged] for name, value in sampled.latents.items()},
+        observations,
+    )
+    kept = _replicated_draws((num_chains, num_draws), size)
+    few = {name: value[:, kept] for name, value in law_values.items()}
+    return Parts(
+        values=sampled.values,
+        stats=sampled.stats,
+        terms=terms,
+        judged=judged,
+        kept=kept,
+        predictive=replicates(generator_from(key_outcomes), model, few, observations),
+        prior=prior,
+        prior_predictive=replicates(generator_from(key_prior_outcomes), model, few_prior, observations),
+        centring=sampled.centring,
+    )
+
+
+def _replicated_draws(shape: tuple[int, ...], size: int) -> np.ndarray:
+    """Numbers of the draws for which outcomes are replicated."""
+    num_chains, num_draws = shape
+    fitting = MAX_REPLICATED_NUMBERS // (num_chains * size)
+    least = MIN_REPLICATED_DRAWS if size <= LONG_RECORD else 1
+    wanted = min(num_draws, max(fitting, least))
     return np.unique(np.linspace(0, num_draws - 1, wanted).astype(int))
 
 
-def _attributes(sampled: Draws, settings: dict[str, Any], unit: str, priors: str) -> dict[str, Any]:
+def _source_attrs(dataset: xr.Dataset, key: PRNGKeyArray, settings: dict[str, Any]) -> dict[str, Any]:
+    attrs = {
+        **{name: dataset.attrs[name] for name in CARRIED_ATTRS if name in dataset.attrs},
+        **provenance(seed=seed_of(key), settings=settings),
+        "experiment": dataset.attrs["experiment"],
+    }
+    if "provenance" in dataset.attrs:
+        attrs["dataset_provenance"] = dataset.attrs["provenance"]
+    attrs["data_checks"] = data_checks(dataset)
+    return attrs
+
+
+def data_checks(dataset: xr.Dataset) -> str:
+    """What the checks of the data found, as a JSON list: a fit repeats it, so that nobody has to look it up."""
+    findings = [finding._asdict() for finding in check_data(dataset)]
+    return json.dumps(findings, ensure_ascii=False)
+
+
+def _attributes(
+    sampled: Draws, settings: dict[str, Any], observations: Observations, method: str, priors: str
+) -> dict[str, Any]:
     convergence = sampled.convergence
-    return {
-        "experiment": "pulse_switching",
+    attrs = {
         "model": settings["model"],
         "pool": settings["pool"],
-        "drive_unit": unit,
         "inference_library": "numpyro",
         "sampler": "NUTS, double precision",
         "converged": int(convergence.converged),
         "convergence": convergence.statement(),
         "divergences": convergence.divergences,
         "remarks": "; ".join(sampled.remarks),
+        "data_remarks": "\n".join(observations.remarks),
         "parametrization": parametrization(sampled.centring),
         "interval": INTERVAL,
         "priors": priors,
     }
+    if method == "laplace":
+        attrs["sampler"] = "Laplace approximation with Pareto-smoothed importance sampling, double precision"
+        attrs["effective_proposals"] = convergence.min_ess_bulk
+    return attrs
 
 
 def parametrization(centring: Mapping[str, np.ndarray]) -> str:

@@ -1,7 +1,7 @@
-"""From counts to draws: modes, centring, chains; longer or more careful chains where the first ones fell short."""
+"""From observations to draws: modes, centring, chains; longer or more careful ones where the first fell short."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -11,16 +11,15 @@ import xarray as xr
 from jaxtyping import Array
 from numpyro.infer.hmc import HMCState
 
-from charz.fitting.centring import PopulationGuess, guess_population
+from charz.fitting.centring import guess_population
+from charz.fitting.contract import Model, Observations
 from charz.fitting.convergence import Convergence, assess
 from charz.fitting.inference import Program, Sampler, compiled, raveled
-from charz.fitting.models import SwitchingModel
-from charz.fitting.modes import Modes, find_modes
-from charz.fitting.observations import SwitchingCounts
-from charz.fitting.population import joint_model
+from charz.fitting.keys import generator_from
+from charz.fitting.modes import find_modes
+from charz.fitting.population import joint_model, population_names, varies
 from charz.fitting.priors import Prior, constants_of, families_of
-from charz.fitting.pulse import generator_from
-from charz.fitting.starts import coordinate_scales, start_values
+from charz.fitting.starts import Approximation, coordinate_scales, start_values
 
 CAREFUL_STEP = 0.4
 MAX_CUTS = 2
@@ -65,52 +64,52 @@ class Draws:
         What was done beyond the plan.
     centring : dict
         Weight c of each device by linked name; empty unless hierarchical.
+    latents : dict
+        Latent variables at their places, (chain, draw, place).
     """
 
     values: dict[str, np.ndarray]
     stats: dict[str, np.ndarray]
     convergence: Convergence
     remarks: tuple[str, ...]
-    centring: dict[str, np.ndarray]
+    centring: dict[str, np.ndarray] = field(default_factory=dict)
+    latents: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model with its data, ready to be sampled or to simulate from its prior (made in double precision)."""
+    """A model with its data, ready to be sampled (made in double precision)."""
 
-    model: SwitchingModel
+    model: Model
     pool: str
     families: tuple[tuple[str, str], ...]
     data: dict[str, Any]
-    modes: Modes
-    guess: PopulationGuess | None
+    known: Approximation
 
 
-def prepare(
-    model: SwitchingModel, counts: SwitchingCounts, pool: str, priors: Mapping[str, Prior]
-) -> Prepared:
+def prepare(model: Model, observations: Observations, pool: str, priors: Mapping[str, Prior]) -> Prepared:
     """Find modes and centring; to be called inside ``jax.enable_x64(True)``."""
-    names = [p.linked_name for p in model.free]
-    arrays = {
-        name: value.reshape(1, -1) if pool == "complete" else value
-        for name, value in (
-            ("amplitude", counts.amplitude),
-            ("num_trials", counts.num_trials),
-            ("num_switched", counts.num_switched),
-        )
+    modes = find_modes(model, priors, observations, pool)
+    data: dict[str, Any] = {
+        "arrays": dict(observations.arrays),
+        "blank": np.zeros(observations.measured.shape),
+        "priors": constants_of(priors),
     }
-    modes = find_modes(model, priors, **arrays)
-    data: dict[str, Any] = {**arrays, "priors": constants_of(priors)}
     guess = None
-    if pool == "hierarchical":
+    columns = [column for column, p in enumerate(model.free) if varies(p, pool)]
+    if columns:
+        names = [model.free[column].linked_name for column in columns]
         widest = np.asarray([priors[f"{name}_sd"].constants[0] for name in names])
-        guess = guess_population(modes, widest)
+        guess = guess_population(modes.take(columns), widest)
         data["centring"] = {name: guess.centring[:, i] for i, name in enumerate(names)}
         data["reference_sd"] = {name: guess.sd[i] for i, name in enumerate(names)}
-    centre, scale = coordinate_scales(tuple(names), pool, modes, guess)
+    places = {name: np.flatnonzero(mask) for name, mask in model.latents(observations).items()}
+    known = Approximation(modes, guess, {name: len(place) for name, place in places.items()})
+    centre, scale = coordinate_scales(model, pool, known)
     data |= {"coordinate_centre": raveled(centre), "coordinate_scale": raveled(scale)}
     data = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64), data)
-    return Prepared(model, pool, families_of(priors), data, modes, guess)
+    data["places"] = {name: jnp.asarray(place) for name, place in places.items()}
+    return Prepared(model, pool, families_of(priors), data, known)
 
 
 def sample(key: Array, prepared: Prepared, plan: Plan, tick: Callable[[int], None] | None = None) -> Draws:
@@ -127,7 +126,7 @@ def sample(key: Array, prepared: Prepared, plan: Plan, tick: Callable[[int], Non
     data = prepared.data
     program, state = _warmed(key, prepared, plan, tick)
     state, raw = program.advance(state, plan.draws, data, tick)
-    values, convergence = _judge(program, raw, prepared)
+    sites, values, convergence = _judge(program, raw, prepared)
     remarks: list[str] = []
     cuts = 0
     while plan.second_attempt and convergence.divergences and cuts < MAX_CUTS:
@@ -137,18 +136,19 @@ def sample(key: Array, prepared: Prepared, plan: Plan, tick: Callable[[int], Non
         )
         state = program.with_smaller_steps(state, CAREFUL_STEP)
         state, raw = program.advance(state, plan.draws, data, tick)
-        values, convergence = _judge(program, raw, prepared)
+        sites, values, convergence = _judge(program, raw, prepared)
     extensions = 0
     while plan.second_attempt and not convergence.mixed and extensions < MAX_EXTENSIONS:
         extensions += 1
         state, more = program.advance(state, plan.draws, data, tick)
         raw = {name: np.concatenate([raw[name], more[name]], axis=1) for name in raw}
-        values, convergence = _judge(program, raw, prepared)
+        sites, values, convergence = _judge(program, raw, prepared)
     if extensions:
         remarks.append(f"chains extended from {plan.draws} to {(1 + extensions) * plan.draws} draws each")
     stats = {name: raw[name] for name in ("diverging", "num_steps", "accept_prob", "energy")}
     centring = {name: np.asarray(c) for name, c in prepared.data.get("centring", {}).items()}
-    return Draws(values, stats, convergence, tuple(remarks), centring)
+    latents = {name: sites[name] for name in prepared.known.num_latents}
+    return Draws(values, stats, convergence, tuple(remarks), centring, latents)
 
 
 def _warmed(
@@ -156,16 +156,11 @@ def _warmed(
 ) -> tuple[Program, HMCState]:
     """Compile, or find compiled, and adapt."""
     key_start, key_chains = jax.random.split(key)
-    starts = start_values(
-        generator_from(key_start),
-        tuple(p.linked_name for p in prepared.model.free),
-        plan.chains,
-        prepared.pool,
-        prepared.modes,
-        prepared.guess,
-    )
-    sampler = Sampler(plan.warmup, plan.target_accept, dense=prepared.pool == "complete")
-    model_function = joint_model(prepared.model, prepared.pool, prepared.families)
+    model, pool, known = prepared.model, prepared.pool, prepared.known
+    starts = start_values(generator_from(key_start), model, pool, plan.chains, known)
+    dense = pool == "complete" and not known.num_latents
+    sampler = Sampler(plan.warmup, plan.target_accept, dense=dense)
+    model_function = joint_model(model, pool, prepared.families, tuple(known.num_latents))
     program = compiled(model_function, sampler, {name: value[0] for name, value in starts.items()})
     state = program.start(key_chains, starts, prepared.data)
     state, _ = program.advance(state, plan.warmup, prepared.data, tick)
@@ -174,20 +169,19 @@ def _warmed(
 
 def _judge(
     program: Program, raw: dict[str, Any], prepared: Prepared
-) -> tuple[dict[str, np.ndarray], Convergence]:
-    values = {
-        name: value
-        for name, value in program.values(raw["z"], prepared.data).items()
-        if is_shown(name, prepared)
-    }
-    return values, assess(as_dataset(values), raw["diverging"])
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], Convergence]:
+    """All sites, those that are shown, and whether the latter have converged."""
+    sites = program.values(raw["z"], prepared.data)
+    hidden = hidden_names(prepared)
+    values = {name: value for name, value in sites.items() if name not in hidden}
+    return sites, values, assess(as_dataset(values), raw["diverging"])
 
 
-def is_shown(name: str, prepared: Prepared) -> bool:
-    """Populations and law parameters are shown; the sampler's own coordinates are not."""
-    if prepared.pool == "hierarchical":
-        return not name.endswith("_u")
-    return name not in {p.linked_name for p in prepared.model.free if p.link.prefix}
+def hidden_names(prepared: Prepared) -> set[str]:
+    """Sites that are the sampler's own coordinates: populations and the law's values are shown, these are not."""
+    model, pool = prepared.model, prepared.pool
+    linked = {p.linked_name for p in model.free if p.link.prefix and not varies(p, pool)}
+    return linked | {f"{p.linked_name}_u" for p in model.free} | set(prepared.known.num_latents)
 
 
 def as_dataset(
@@ -197,3 +191,9 @@ def as_dataset(
     return xr.Dataset(
         {name: ((*sample_dims, "device")[: np.ndim(value)], value) for name, value in values.items()}
     )
+
+
+def shown_names(model: Model, pool: str, names: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Split names into populations and values of the law."""
+    populations = population_names(model, pool)
+    return [n for n in populations if n in names], [n for n in names if n not in populations]

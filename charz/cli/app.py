@@ -10,7 +10,9 @@ from charz.cli.output import EXIT_BAD_INPUT
 from charz.errors import CharzError
 
 # name of the command: module that defines it as a function of the same name
-COMMANDS = ("describe", "convert", "inspect", "extract", "fit", "check", "train", "predict", "demo")
+COMMANDS = (
+    "describe", "convert", "inspect", "extract", "priors", "fit", "check", "compare", "train", "predict", "demo",
+)  # fmt: skip
 
 app = typer.Typer(
     name="charz",

@@ -1,56 +1,77 @@
-"""`charz fit`: from a dataset to the posterior of a device model."""
+"""`charz fit`: from a dataset to the posterior of a device model; without a model, the models that suit it."""
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from charz.cli.output import Report
 
 if TYPE_CHECKING:
-    from charz.fitting import Posterior
+    import xarray as xr
 
-_SHOWN_DEVICES = 6
-_COLUMNS = ("mean", "sd", "q05", "q95", "rhat", "ess_bulk")
+Model = Annotated[
+    str | None, typer.Option(help="Model to fit; left out, the models for these data are listed.")
+]
+Pool = Annotated[
+    str | None,
+    typer.Option(help="hierarchical, complete or none; by default hierarchical where devices are enough."),
+]
+Priors = Annotated[
+    Path | None,
+    typer.Option("--priors", metavar="FILE.toml", help="Priors in place of the defaults (`charz priors`)."),
+]
 
 
 def fit(
     data: Annotated[Path, typer.Argument(metavar="DATA.nc", help="Dataset made by `charz convert`.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="POSTERIOR.nc", help="File for the posterior.")
-    ],
-    model: Annotated[
-        str, typer.Option(help="logistic (free floor), logistic-plain, or logistic-asymptotes.")
-    ] = "logistic",
-    pool: Annotated[
-        str | None,
-        typer.Option(help="hierarchical, complete or none; by default hierarchical from 3 devices on."),
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="POSTERIOR.nc", help="File for the posterior; needed with --model."
+        ),
     ] = None,
+    model: Model = None,
+    pool: Pool = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="nuts, laplace (approximation checked by importance sampling, for long records), or auto."
+        ),
+    ] = "auto",
+    priors: Priors = None,
     draws: Annotated[int, typer.Option(help="Draws of each chain, a multiple of 100.")] = 1000,
     warmup: Annotated[int, typer.Option(help="Adaptation steps of each chain, a multiple of 100.")] = 500,
     chains: Annotated[int, typer.Option(help="Number of chains, at least 2.")] = 4,
     seed: Annotated[int, typer.Option(help="Fixes every number of the result.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
-    """Fit a device model by NUTS and save its posterior."""
-    import jax
-
+    """Fit a device model and save its posterior; without --model, list the models that suit the data."""
     from charz.cli.convert import refuse_output
-    from charz.cli.progress import progress_bar
-    from charz.fitting import default_pool
-    from charz.fitting import fit as fit_dataset
-    from charz.provenance import provenance
+    from charz.errors import FitError
     from charz.store import load
 
-    refuse_output(output, [data])
     report = Report(as_json)
+    if model is None:
+        _list_models(report, load(data))
+    if output is None:
+        raise FitError(
+            f"--model {model} needs -o POSTERIOR.nc: a fit is kept in a file, from which everything else starts"
+        )
+    inputs = [data] if priors is None else [data, priors]
+    refuse_output(output, inputs)
+
+    import jax
+
+    from charz.cli.fitted import fit_result, say_result
+    from charz.fitting import fit as fit_dataset
+    from charz.provenance import provenance
+
     dataset = load(data)
-    if pool is None:
-        pool = default_pool(dataset.sizes.get("device", 1))
-        report.say(f"pool: {pool} (chosen for {dataset.sizes.get('device', 1)} device(s))")
+    given = None if priors is None else _given_priors(priors, dataset, model, pool)
     done = 0
-    with progress_bar("sampling") if not as_json else nullcontext() as advance:
+    with nullcontext() if as_json else _bar() as advance:
 
         def tick(steps: int) -> None:
             nonlocal done
@@ -63,65 +84,62 @@ def fit(
             model,
             key=jax.random.key(seed),
             pool=pool,
+            method=method,
             draws=draws,
             warmup=warmup,
             chains=chains,
             progress=tick,
+            priors=given,
         )
-    options = {"model": model, "pool": pool, "draws": draws, "warmup": warmup, "chains": chains}
-    posterior.tree.attrs.update(provenance([data], seed, options))
+    if pool is None:
+        report.say(f"pool: {posterior.pool} (chosen for {len(posterior.device_names)} device(s))")
+    options = {
+        "model": model, "pool": posterior.pool, "method": method,
+        "draws": draws, "warmup": warmup, "chains": chains,
+    }  # fmt: skip
+    posterior.tree.attrs.update(provenance(inputs, seed, options))
     posterior.save(output)
-    _say_result(report, posterior, output)
+    say_result(report, posterior, output)
     report.finish(fit_result(posterior, output), trustworthy=posterior.converged)
 
 
-def fit_result(posterior: "Posterior", output: Path) -> dict[str, Any]:
-    """Give the numbers of a fit as plain values."""
-    attrs = posterior.tree.attrs
-    return {
-        "output": str(output),
-        "model": posterior.model,
-        "pool": posterior.pool,
-        "devices": posterior.device_names,
-        "units": posterior.units(),
-        "interval": attrs["interval"],
-        **posterior.summary(),
-        "converged": posterior.converged,
-        "divergences": int(attrs["divergences"]),
-        "convergence": attrs["convergence"],
-        "remarks": attrs["remarks"],
-        "parametrization": attrs["parametrization"],
-        "priors": posterior.priors(),
+def _bar() -> Any:
+    from charz.cli.progress import progress_bar
+
+    return progress_bar("sampling")
+
+
+def _given_priors(path: Path, dataset: "xr.Dataset", model: str, pool: str | None) -> dict[str, Any]:
+    from charz.fitting.prior_files import load_priors
+    from charz.fitting.prior_table import observed_with_pool
+    from charz.fitting.registry import find_model
+
+    observations, pool = observed_with_pool(dataset, model, pool)
+    return load_priors(path, find_model(model), observations, pool)
+
+
+def _list_models(report: Report, dataset: "xr.Dataset") -> NoReturn:
+    """Say which models suit a dataset, and leave."""
+    from charz.fitting import FAMILIES, suitable_models
+
+    models, kind = suitable_models(dataset), dataset.attrs["experiment"]
+    observations = FAMILIES[kind].observe(dataset)
+    parameters: dict[str, list[dict[str, Any]]] = {
+        model.name: [
+            {"name": p.name, "unit": observations.unit_of(p), "meaning": p.meaning, "shared": p.shared}
+            for p in model.free
+        ]
+        for model in models
     }
+    report.table(
+        f"Models for {kind} data",
+        ("model", "summary", "parameters (unit)"),
+        [(m.name, m.summary, ", ".join(_with_unit(**row) for row in parameters[m.name])) for m in models],
+    )
+    report.say(f"nothing was fitted; choose one, for example --model {models[0].name} -o POSTERIOR.nc")
+    listed = [{"name": m.name, "summary": m.summary, "parameters": parameters[m.name]} for m in models]
+    report.finish({"experiment": kind, "models": listed})
 
 
-def _say_result(report: Report, posterior: "Posterior", output: Path) -> None:
-    summary, units = posterior.summary(), posterior.units()
-    interval = posterior.tree.attrs["interval"]
-    header = ("parameter (unit)", *_COLUMNS)
-    if summary["population"]:
-        rows = [_row(name, units, numbers) for name, numbers in summary["population"].items()]
-        report.table(f"Population ({interval} interval)", header, rows)
-    rows = []
-    for name, numbers in summary["parameters"].items():
-        if "mean" in numbers:
-            rows.append(_row(name, units, numbers))
-        else:
-            shown = list(numbers.items())[:_SHOWN_DEVICES]
-            rows += [_row(f"{name}[{device}]", units, row, name) for device, row in shown]
-    report.table(f"{posterior.model}, pool {posterior.pool} ({interval} interval)", header, rows)
-    hidden = len(posterior.device_names) - _SHOWN_DEVICES
-    if hidden > 0 and posterior.pool != "complete":
-        report.say(f"{hidden} more devices in {output}")
-    for remark in filter(None, (posterior.tree.attrs["remarks"], posterior.tree.attrs["parametrization"])):
-        report.say(remark)
-    if posterior.warning:
-        report.warn(posterior.warning)
-    else:
-        report.say(posterior.tree.attrs["convergence"])
-    report.say(f"posterior written to {output}")
-
-
-def _row(name: str, units: dict[str, str], numbers: dict[str, float], unit_of: str | None = None) -> tuple:
-    unit = units[unit_of or name]
-    return (name if unit == "1" else f"{name} ({unit})", *(numbers[column] for column in _COLUMNS))
+def _with_unit(name: str, unit: str, **_: Any) -> str:
+    return name if unit == "1" else f"{name} ({unit})"

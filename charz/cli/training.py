@@ -1,5 +1,6 @@
 """What `train`, `predict` and `demo` share: data, devices and scheme from the words of the command line."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from charz.learning.predict import SampleDevices
 
 MEAN_WIRE = "mean-wire"
+SYNAPSE_KIND = "pulse_switching"
 
 
 class Devices(NamedTuple):
@@ -36,8 +38,10 @@ def load_devices(device: str | None, scheme: str) -> Devices | None:
     Raises
     ------
     TrainError
-        For an unknown scheme, one that needs devices and got none, or software that got some.
+        For an unknown scheme, one that needs devices and got none, software that got some, or a posterior whose
+        devices have no switching probability.
     """
+    from charz.devices import AbstractSwitchingLaw
     from charz.learning.schemes import find_scheme
 
     if not find_scheme(scheme).uses_devices:
@@ -51,14 +55,30 @@ def load_devices(device: str | None, scheme: str) -> Devices | None:
         )
     if device == MEAN_WIRE:
         return _published_mean_wire()
+    import jax.numpy as jnp
+
     from charz.fitting import load_posterior
 
     path = Path(device)
     posterior = load_posterior(path)
+    kind = posterior.family.experiment
+    believed = posterior.believed() if kind == SYNAPSE_KIND else None
+    if not isinstance(believed, AbstractSwitchingLaw):
+        raise TrainError(
+            f"--device {device} holds {posterior.model!r} fitted to {kind} data; the synapses of scheme {scheme!r} are"
+            f" pulsed and switch with a probability, which takes a posterior of {SYNAPSE_KIND} data"
+            " (one switching curve a device, for example --model logistic)"
+        )
+    drive_range = posterior.drive_range
+    if not math.isfinite(float(believed.probability(jnp.asarray(sum(drive_range) / 2)))):
+        raise TrainError(
+            f"--device {device} holds {posterior.model!r}, whose switching probability depends on the pulse width; the"
+            " pulses of a network have none here: fit a model of the amplitude alone, for example --model logistic"
+        )
     return Devices(
         sample=posterior.new_devices,
-        believed=posterior.believed(),
-        drive_range=posterior.drive_range,
+        believed=believed,
+        drive_range=drive_range,
         drive_unit=posterior.drive_unit,
         sources=(path,),
         description=f"{posterior.model}, pool {posterior.pool}, from {path.name}",

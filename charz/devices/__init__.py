@@ -1,7 +1,9 @@
 """Laws and devices: pure, differentiable, shared by likelihood and simulator."""
 
+from charz.devices.directions import TwoDirections as TwoDirections
 from charz.devices.domain_wall import DomainWallSynapses as DomainWallSynapses
 from charz.devices.domain_wall import mean_wire as mean_wire
+from charz.devices.in_plane import InPlaneBallistic as InPlaneBallistic
 from charz.devices.law import AbstractSwitchingLaw as AbstractSwitchingLaw
 from charz.devices.logistic import LogisticSwitching as LogisticSwitching
 from charz.devices.macrospin import MacrospinSwitching as MacrospinSwitching
@@ -12,10 +14,12 @@ from charz.devices.thermal import ThermalActivation as ThermalActivation
 __all__ = [
     "AbstractSwitchingLaw",
     "DomainWallSynapses",
+    "InPlaneBallistic",
     "LogisticSwitching",
     "MacrospinSwitching",
     "ProbitSwitching",
     "ThermalActivation",
+    "TwoDirections",
     "mean_wire",
     "sample_counts",
 ]

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from charz.devices.asymptotes import log_mixture
 from charz.devices.law import AbstractSwitchingLaw
 
 
@@ -49,3 +50,18 @@ class LogisticSwitching(AbstractSwitchingLaw):
     def middle(self) -> Float[Array, "..."]:
         """The location: there σ = ½."""
         return self.location
+
+    def log_shares(self, drive: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        r"""Logarithms of the probabilities to switch and to stay, in nats, each with its own relative precision.
+
+        Without a floor the first falls as :math:`(w - w_0)/s` for ever.
+        """
+        deviation = (drive - self.location) / self.width
+        small = jnp.exp(-jnp.abs(deviation))
+        large = 1 / (1 + small)
+        above = deviation > 0
+        up, down = large * jnp.where(above, 1, small), large * jnp.where(above, small, 1)
+        return (
+            log_mixture(self.floor, self.ceiling, down, up, jnp.minimum(deviation, 0)),
+            log_mixture(1 - self.ceiling, 1 - self.floor, up, down, jnp.minimum(-deviation, 0)),
+        )

@@ -13,13 +13,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from charz.devices.law import AbstractSwitchingLaw
+from charz.devices.law import AbstractPulsedLaw
 from charz.devices.macrospin_table import interpolate, load_table
+from charz.devices.thermal import log_escaped
 
 # Distances from the table's borders over which a coordinate comes to rest, so that the joins are smooth.
 _X_LOW_MARGIN, _X_HIGH_MARGIN, _STABILITY_MARGIN, _W_MARGIN = 0.1, 0.5, 0.05, 0.1
 # exp(-exp(6)) is zero beside 1 in double precision; larger exponents overflow in single.
 _SATURATED = 6.0
+# No log1p below: XLA 0.10.2 on CPUs takes two of them in one fused loop for the same one (wrong by tens of per cent
+# from about 10,000 points on), and here absolute precision is enough.
+# A hazard of e^40 weighs the same as one of e^80 in any likelihood, and its square still is a number in single.
+_CERTAIN = 40.0
 # Growth of the angle's square, as an exponent, beyond which nothing remains to be switched.
 _SWITCHED = 1e6
 # Drives searched by the inverse: i - 1 = sinh(q)/√Δ for |q| below this, halved until doubles are exhausted.
@@ -126,7 +131,7 @@ def in_plane_time(
     return jnp.log((math.pi / 2) * jnp.sqrt(thermal_stability) / angle) / (overdrive - 1)
 
 
-class MacrospinSwitching(AbstractSwitchingLaw):
+class MacrospinSwitching(AbstractPulsedLaw):
     r"""Perpendicular macrospin under a rectangular pulse of spin torque, in all regimes.
 
     With :math:`x = (i-1)\sqrt\Delta` the law is
@@ -165,6 +170,11 @@ class MacrospinSwitching(AbstractSwitchingLaw):
     def probability(self, drive: Float[Array, "..."]) -> Float[Array, "..."]:
         """Switching probability at `drive` (unit of `critical`); dimensionless, from 0 to 1."""
         return -jnp.expm1(-jnp.exp(jnp.minimum(self._log_hazard(drive), _SATURATED)))
+
+    def log_shares(self, drive: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """Logarithms of the probabilities to switch, however rare, and to stay, down to -e^40 nats."""
+        log_hazard = jnp.minimum(self._log_hazard(drive), _CERTAIN)
+        return log_escaped(log_hazard), -jnp.exp(log_hazard)
 
     def slope(self, drive: Float[Array, "..."]) -> Float[Array, "..."]:
         """Derivative of `probability`, in 1/unit of drive, by forward differentiation of the spline."""
@@ -253,10 +263,10 @@ def _log_rate(stability: Float[Array, "..."], overdrive: Float[Array, "..."]) ->
     barrier = stability * (1 - forward) ** 2
     value = (
         0.5 * jnp.log(stability / math.pi)
-        + 2 * jnp.log1p(-forward)
-        + jnp.log1p(forward)
+        + 2 * jnp.log(1 - forward)
+        + jnp.log(1 + forward)
         - barrier
-        + jnp.log1p(-1 / jnp.maximum(barrier, 2))
+        + jnp.log(1 - 1 / jnp.maximum(barrier, 2))
     )
     tangent = 2 * stability - 1 - 2 / (jnp.maximum(stability, 2) - 1)
     return value + tangent * jnp.minimum(overdrive, 0)
@@ -265,13 +275,13 @@ def _log_rate(stability: Float[Array, "..."], overdrive: Float[Array, "..."]) ->
 def _log_trajectory(overdrive: Float[Array, "..."], time: Float[Array, "..."]) -> Float[Array, "..."]:
     """Logarithm of -ln(P)/Δ in (C); finite for any i > 1."""
     log_decay = -jnp.minimum(2 * (overdrive - 1) * time, _SWITCHED)
-    return _log_amplitude(overdrive) + log_decay - jnp.log1p(-jnp.exp(log_decay) / overdrive)
+    return _log_amplitude(overdrive) + log_decay - jnp.log(1 - jnp.exp(log_decay) / overdrive)
 
 
 def _log_amplitude(overdrive: Float[Array, "..."]) -> Float[Array, "..."]:
     inverse = 1 / overdrive
     powers = 1 / (1 + inverse)
-    return 2 * math.log(2) * powers + (1 + 3 * inverse) * powers * jnp.log1p(-inverse)
+    return 2 * math.log(2) * powers + (1 + 3 * inverse) * powers * jnp.log(1 - inverse)
 
 
 def _time_at(

@@ -6,7 +6,9 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, Float
 
+from charz.devices.asymptotes import log_mixture
 from charz.devices.law import AbstractSwitchingLaw
+from charz.devices.normal_tail import log_normal_tail
 
 
 class ProbitSwitching(AbstractSwitchingLaw):
@@ -53,6 +55,20 @@ class ProbitSwitching(AbstractSwitchingLaw):
     def middle(self) -> Float[Array, "..."]:
         """The location: there Φ = ½."""
         return self.location
+
+    def log_shares(self, drive: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        r"""Logarithms of the probabilities to switch and to stay, in nats, each with its own relative precision.
+
+        Without a floor the first falls as :math:`-z^2/2` for ever.
+        """
+        deviation = self._deviation(drive)
+        tail = ndtr(-jnp.abs(deviation))
+        above = deviation > 0
+        up, down = jnp.where(above, 1 - tail, tail), jnp.where(above, tail, 1 - tail)
+        return (
+            log_mixture(self.floor, self.ceiling, down, up, log_normal_tail(deviation)),
+            log_mixture(1 - self.ceiling, 1 - self.floor, up, down, log_normal_tail(-deviation)),
+        )
 
     def _deviation(self, drive: Float[Array, "..."]) -> Float[Array, "..."]:
         """Distance from the location in standard deviations, z."""

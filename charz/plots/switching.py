@@ -18,12 +18,13 @@ NORMAL_90 = 1.6448536269514722  # two-sided 90 % point of the normal distributio
 def plot_switching(curves: xr.Dataset, path: Path | str, title: str = "") -> None:
     """Draw switching curves to a PNG file.
 
-    Few devices have a panel each; many share one, beside the band of the population where there is one.
+    Few devices have a panel each; many share one, beside the band of the population where there is one. Directions
+    and pulse widths have a colour each; settings of widths that are not shown are named in the title.
 
     Parameters
     ----------
     curves : Dataset
-        As `charz.fitting.curves.switching_curves` gives it.
+        As `charz.fitting.pulse.curves.switching_curves` gives it.
     path : path
         Replaced only when the new file is complete.
     title : str
@@ -36,6 +37,7 @@ def plot_switching(curves: xr.Dataset, path: Path | str, title: str = "") -> Non
 
 def switching_figure(curves: xr.Dataset, title: str = "") -> Figure:
     """Build the figure of `plot_switching` without writing it."""
+    curves, hidden = _with_branches(curves)
     num_devices = curves.sizes["device"]
     panels = num_devices if num_devices <= MAX_PANELS else 1
     total = panels + ("population_probability" in curves)
@@ -58,8 +60,21 @@ def switching_figure(curves: xr.Dataset, title: str = "") -> Figure:
         axes.set_ylabel("switching probability")
         axes.set_ylim(-0.03, 1.03)
         axes.grid(alpha=0.3)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(
+        title + (f" ({hidden} settings of other pulse widths not shown)" if hidden else ""), fontsize=10
+    )
     return figure
+
+
+def _with_branches(curves: xr.Dataset) -> tuple[xr.Dataset, int]:
+    """One branch where the curves have none, and the number of settings that belong to none of them."""
+    if "branch" not in curves.dims:
+        bands = [name for name in ("device_probability", "population_probability") if name in curves]
+        expanded = {name: curves[name].expand_dims(branch=[""], axis=1) for name in bands}
+        number = (curves["num_trials"].dims, np.zeros(curves["num_trials"].shape, int))
+        return curves.drop_vars(bands).assign({**expanded, "setting_branch": number}), 0
+    lost = (curves["setting_branch"] < 0) & (curves["num_trials"] > 0)
+    return curves, int(lost.sum())
 
 
 def drive_label(curves: xr.Dataset) -> str:
@@ -79,11 +94,9 @@ def wilson_interval(num_switched: np.ndarray, num_trials: np.ndarray) -> tuple[n
     return (centre - half) / scale, (centre + half) / scale
 
 
-def _draw_measured(axes: Axes, curves: xr.Dataset, index: int) -> None:
-    device = curves.isel(device=index)
-    trials = device["num_trials"].to_numpy()
-    measured = trials > 0
-    trials, switched = trials[measured], device["num_switched"].to_numpy()[measured]
+def _draw_measured(axes: Axes, device: xr.Dataset, branch: int, colour: str) -> None:
+    measured = (device["num_trials"].to_numpy() > 0) & (device["setting_branch"].to_numpy() == branch)
+    trials, switched = device["num_trials"].to_numpy()[measured], device["num_switched"].to_numpy()[measured]
     fraction = switched / trials
     low, high = wilson_interval(switched, trials)
     # Rounding can put a bound beyond the fraction by one unit in the last place.
@@ -93,19 +106,22 @@ def _draw_measured(axes: Axes, curves: xr.Dataset, index: int) -> None:
         fraction,
         yerr=errors,
         fmt="o",
-        color="0.25",
+        color=colour,
         markersize=3,
         linewidth=0.8,
-        label="fraction counted, 90 % binomial interval",
+        label="fraction counted, 90 % binomial interval" if branch == 0 else None,
     )
 
 
 def _draw_device(axes: Axes, curves: xr.Dataset, index: int) -> None:
-    low, middle, high = curves["device_probability"].isel(device=index).to_numpy()
-    drive = curves["drive"].to_numpy()
-    axes.fill_between(drive, low, high, color="C0", alpha=0.35, label="90 % posterior band")
-    axes.plot(drive, middle, color="C0", linewidth=1)
-    _draw_measured(axes, curves, index)
+    device, drive = curves.isel(device=index), curves["drive"].to_numpy()
+    several = curves.sizes["branch"] > 1
+    for branch, name in enumerate(curves["branch"].to_numpy()):
+        low, middle, high = device["device_probability"].isel(branch=branch).to_numpy()
+        label = f"90 % posterior band{', ' * several}{name}"
+        axes.fill_between(drive, low, high, color=f"C{branch}", alpha=0.35, label=label)
+        axes.plot(drive, middle, color=f"C{branch}", linewidth=1)
+        _draw_measured(axes, device, branch, f"C{branch}" if several else "0.25")
     axes.set_title(f"device {curves['device'].to_numpy()[index]}", fontsize=9)
     if index == 0:
         axes.legend(fontsize=7, loc="lower right")
@@ -119,15 +135,20 @@ def _draw_all_devices(axes: Axes, curves: xr.Dataset) -> None:
         measured = device["num_trials"].to_numpy() > 0
         fraction = device["num_switched"].to_numpy()[measured] / device["num_trials"].to_numpy()[measured]
         axes.plot(device["amplitude"].to_numpy()[measured], fraction, ".", color=colour, markersize=3)
-        axes.plot(drive, device["device_probability"].to_numpy()[1], color=colour, linewidth=0.7)
+        for branch in range(curves.sizes["branch"]):
+            middle = device["device_probability"].isel(branch=branch).to_numpy()[1]
+            axes.plot(drive, middle, color=colour, linewidth=0.7)
     axes.set_title(f"{curves.sizes['device']} devices: fractions and median curves", fontsize=9)
 
 
 def _draw_population(axes: Axes, curves: xr.Dataset) -> None:
-    low, middle, high = curves["population_probability"].to_numpy()
     drive = curves["drive"].to_numpy()
-    axes.fill_between(drive, low, high, color="C1", alpha=0.35, label="90 % of new devices")
-    axes.plot(drive, middle, color="C1", linewidth=1, label="median of new devices")
+    several = curves.sizes["branch"] > 1
+    for branch, name in enumerate(curves["branch"].to_numpy()):
+        low, middle, high = curves["population_probability"].isel(branch=branch).to_numpy()
+        colour, end = f"C{branch + 1}", f"{', ' * several}{name}"
+        axes.fill_between(drive, low, high, color=colour, alpha=0.35, label=f"90 % of new devices{end}")
+        axes.plot(drive, middle, color=colour, linewidth=1, label=f"median of new devices{end}")
     trials, switched = curves["num_trials"].to_numpy(), curves["num_switched"].to_numpy()
     measured = trials > 0
     amplitude = curves["amplitude"].to_numpy()

@@ -125,3 +125,14 @@ def plain(complete, simulate):
     """The wrong model: no floor, fitted to the data of `complete`."""
     data, _ = simulate(2, location_sd=0.0, log_width_sd=0.0, logit_floor_sd=0.0)
     return fit(data, "logistic-plain", key=jax.random.key(2), pool="complete")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs_of_a_protocol_are_dropped(request):
+    """Free the compiled programs of a family's models when its protocol is done: they fill gigabytes."""
+    yield
+    if request.module.__name__.rpartition(".")[2].startswith("test_protocol"):
+        from charz.fitting import inference
+
+        inference._PROGRAMS.clear()
+        jax.clear_caches()

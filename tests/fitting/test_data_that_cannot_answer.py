@@ -11,7 +11,7 @@ RISING = [[1, 5, 40, 50]]
 
 
 def refuse(dataset, match, **options):
-    options = {"pool": "complete", **options}
+    options = {"model": "logistic", "pool": "complete", **options}
     with pytest.raises(FitError, match=match):
         fit(dataset, key=jax.random.key(0), **options)
 
@@ -50,6 +50,49 @@ def test_mixed_pulse_widths(make_dataset):
     refuse(dataset, "pulse widths from 1e-06 to 2e-06 s are mixed")
 
 
+def with_width(dataset, width):
+    return dataset.assign(width=(("device", "setting"), [width], {"units": "s"}))
+
+
+@pytest.mark.parametrize("model", ["thermal", "thermal-free", "macrospin", "in-plane-ballistic"])
+def test_rates_need_the_width_of_every_pulse(make_dataset, model):
+    dataset = make_dataset(SWEEP, TRIALS, RISING)
+    refuse(dataset, "needs the width of every pulse, in s", model=model)
+    refuse(with_width(dataset, [1e-6, np.nan, 1e-6, 1e-6]), "needs the width of every pulse", model=model)
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        ("thermal-free", "attempt_time"),
+        ("macrospin", "relaxation_time"),
+        ("in-plane-ballistic", "relaxation_time"),
+    ],
+)
+def test_times_need_a_second_width(make_dataset, model, what):
+    dataset = with_width(make_dataset(SWEEP, TRIALS, RISING), [1e-6] * 4)
+    refuse(dataset, f"{what} cannot be told from thermal_stability and critical at one", model=model)
+
+
+def test_rates_need_the_polarity_that_switches(make_dataset):
+    dataset = with_width(make_dataset([[-4.0, -3.0, -2.0, -1.0]], TRIALS, RISING), [1e-6] * 4)
+    refuse(dataset, "largest amplitude is -1.*flip the sign", model="thermal")
+
+
+@pytest.mark.parametrize("states", [None, [0.0, 0.0, 0.0, 0.0], [1e4, 2e4, 3e4, 4e4]])
+def test_directions_need_two_initial_states(make_dataset, states):
+    dataset = make_dataset(SWEEP, TRIALS, RISING)
+    if states is not None:
+        dataset["initial_state"] = (("device", "setting"), [states], {"units": "1"})
+    refuse(dataset, "initial_state does not take exactly two values", model="logistic-directions")
+
+
+def test_each_direction_needs_a_curve(make_dataset):
+    dataset = make_dataset([[0.0, 1.0, 2.0, 3.0] * 2], [[50] * 8], [[1, 5, 40, 50, 0, 0, 0, 0]])
+    dataset["initial_state"] = (("device", "setting"), [[0.0] * 4 + [1.0] * 4], {"units": "1"})
+    refuse(dataset, "nothing switched in 200 trials of the reset pulses", model="logistic-directions")
+
+
 def test_other_kind(make_dataset):
     refuse(make_dataset(SWEEP, TRIALS, RISING).assign_attrs(experiment="telegraph"), "kind 'telegraph'")
 
@@ -57,7 +100,7 @@ def test_other_kind(make_dataset):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"model": "probit"}, "model 'probit' is not known"),
+        ({"model": "cubic"}, "model 'cubic' is not known"),
         ({"pool": "partial"}, "pool 'partial' is not known"),
         ({"draws": 150}, "draws = 150: must be a multiple of 100"),
         ({"warmup": 0}, "warmup = 0"),

@@ -25,6 +25,28 @@ def truncated_netcdf(folder):
     (folder / "whole.nc").unlink()
 
 
+def dataset(folder):
+    """A dataset as `charz convert` writes it: amplitude in V, all pulses equally wide."""
+    (folder / "good.csv").write_text(GOOD)
+    charz.save(charz.read(folder / "good.csv", "pulse_switching"), folder / "data.nc")
+
+
+def priors_in(text):
+    """The dataset and a file of priors beside it."""
+
+    def write(folder):
+        dataset(folder)
+        (folder / "priors.toml").write_text(text)
+
+    return write
+
+
+def telegraph(folder):
+    """A dataset of another kind."""
+    (folder / "trace.csv").write_text("signal (V)\n" + "0.1\n0.9\n" * 20)
+    charz.save(charz.read(folder / "trace.csv", "telegraph"), folder / "data.nc")
+
+
 def npz(folder):
     np.savez(folder / "bad.csv", a=np.arange(3))
     (folder / "bad.csv.npz").rename(folder / "bad.csv")
@@ -37,6 +59,8 @@ class Case(NamedTuple):
     words: str
     command: str = CONVERT
 
+
+FIT = "fit data.nc -o out.nc --model logistic"
 
 CASES = {
     # the file
@@ -121,6 +145,30 @@ CASES = {
     "inspect a truncated netCDF": Case(truncated_netcdf, "bad.nc cut short", "inspect bad.nc -o out.json"),
     "inspect binary": Case(bytes(range(256)) * 4, "binary", "inspect bad.csv"),
     "inspect into its own input": Case(GOOD, "also an input", "inspect bad.csv -o bad.csv"),
+    # fit, priors, check, compare
+    "model not known": Case(dataset, "'logistik' did you mean 'logistic' choose", FIT.replace("tic", "tik")),
+    "model of another kind": Case(telegraph, "'telegraph' pulse_switching", FIT),
+    "no file for the posterior": Case(dataset, "--model logistic needs -o", "fit data.nc --model logistic"),
+    "fit of a missing file": Case(None, "absent.nc no such file", "fit absent.nc --model logistic -o out.nc"),
+    "posterior over its data": Case(dataset, "also an input", "fit data.nc --model logistic -o data.nc"),
+    "pool not known": Case(dataset, "'some' hierarchical, complete, none", FIT + " --pool some"),
+    "method not known": Case(dataset, "'guess' auto, nuts, laplace", FIT + " --pool complete --method guess"),
+    "too few devices": Case(dataset, "at least 3 devices has 1 pool='complete'", FIT + " --pool hierarchical"),
+    "setting that the model needs": Case(dataset, "initial_state", FIT + "-directions"),
+    "priors file missing": Case(dataset, "absent.toml no such file", FIT + " --priors absent.toml"),
+    "priors no TOML": Case(priors_in("[x"), "priors.toml not a valid TOML file", FIT + " --priors priors.toml"),
+    "prior of nothing": Case(priors_in("[priors.hight]"), "[priors.hight] 'logistic' there are location, log_width",
+                             FIT + " --priors priors.toml"),
+    "prior without a unit": Case(priors_in('[priors.location]\nfamily = "normal"\nmean = 0\nsd = 1'),
+                                 "[priors.location] never guessed \"V\"", FIT + " --priors priors.toml"),
+    "priors without a model": Case(dataset, "--model charz priors --help", "priors data.nc"),
+    "priors over their data": Case(dataset, "also an input", "priors data.nc --model logistic --toml data.nc"),
+    "priors of another kind": Case(telegraph, "'telegraph' pulse_switching", "priors data.nc --model logistic"),
+    "check of a dataset": Case(dataset, "data.nc not a posterior charz fit", "check data.nc"),
+    "comparison with a missing file": Case(None, "a.nc no such file", "compare a.nc b.nc"),
+    "comparison with itself": Case(None, "a.nc named twice", "compare a.nc a.nc"),
+    "comparison of datasets": Case(dataset, "data.nc not a posterior", "compare data.nc other.nc"),
+    "comparison of nothing": Case(None, "A.nc charz compare --help", "compare"),
 }  # fmt: skip
 
 

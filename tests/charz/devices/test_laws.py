@@ -11,6 +11,7 @@ from charz import devices
 from charz.devices import (
     AbstractSwitchingLaw,
     DomainWallSynapses,
+    InPlaneBallistic,
     LogisticSwitching,
     MacrospinSwitching,
     ProbitSwitching,
@@ -30,7 +31,13 @@ def macrospin(*values):
     return MacrospinSwitching(*(jnp.asarray(value, float) for value in values))
 
 
+def in_plane(*values):
+    return InPlaneBallistic(*(jnp.asarray(value, float) for value in values))
+
+
 LAWS = {
+    "in-plane ballistic": in_plane(60.0, 5e-4, 1e-9, 3e-9),
+    "in-plane ballistic, reversed": in_plane(30.0, -0.4, 1e-9, 5e-10),
     "macrospin": macrospin(60.0, 5e-4, 1e-9, 3e-9),
     "macrospin, reversed, long": macrospin(25.0, -0.4, 5e-10, 1e-7),
     "mean wire": mean_wire(),
@@ -60,6 +67,8 @@ def drives(law):
     """Drives over the curve, away from where float64 itself saturates."""
     if isinstance(law, MacrospinSwitching):
         return law.middle() + law.critical * jnp.linspace(-0.2, 0.2, 49)
+    if isinstance(law, InPlaneBallistic):
+        return law.drive_for(jnp.linspace(0.001, 0.999, 49))
     if isinstance(law, ThermalActivation):
         return law.critical * (1 - jnp.linspace(0.02, 0.6, 49))
     return law.location + law.width * jnp.linspace(-1.0, 1.0, 49) * (
@@ -68,7 +77,7 @@ def drives(law):
 
 
 def asymptotes(law):
-    if isinstance(law, MacrospinSwitching):
+    if isinstance(law, MacrospinSwitching | InPlaneBallistic):
         return 0.0, 1.0
     if isinstance(law, ThermalActivation):
         return 0.0, -np.expm1(-float(law.width) / float(law.attempt_time))

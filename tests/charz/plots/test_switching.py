@@ -37,6 +37,20 @@ def test_panels(num_devices, population, panels):
     assert all(axes.get_ylabel() == "switching probability" for axes in visible)
 
 
+def test_branches_have_a_band_each_and_lost_settings_are_named():
+    one = curves(2)
+    several = xr.concat([one[["device_probability", "population_probability"]]] * 2, "branch")
+    several = several.transpose("quantile", "branch", ...).assign_coords(
+        branch=["set, 1e-08 s", "reset, 1e-08 s"]
+    )
+    whole = one.drop_vars(["device_probability", "population_probability"]).merge(several)
+    whole["setting_branch"] = (("device", "setting"), [[0, 1, -1, -1]] * 2)
+    figure = switching_figure(whole, "title")
+    assert figure.get_suptitle() == "title (2 settings of other pulse widths not shown)"
+    labels = figure.axes[0].get_legend_handles_labels()[1]
+    assert {"90 % posterior band, set, 1e-08 s", "90 % posterior band, reset, 1e-08 s"} <= set(labels)
+
+
 def test_unknown_unit_is_called_so():
     assert drive_label(curves(1, unit="arb")) == "pulse amplitude (unit not known)"
 

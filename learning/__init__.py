@@ -1,5 +1,6 @@
 """Learning on stochastic devices: gradient estimator × optimizer × write scheme."""
 
+from charz.learning.inference import Inference as Inference
 from charz.learning.predict import Design as Design
 from charz.learning.predict import predict_accuracy as predict_accuracy
 from charz.learning.rule import Batch as Batch
@@ -8,6 +9,8 @@ from charz.learning.rule import UpdateRule as UpdateRule
 from charz.learning.rule import WriteScheme as WriteScheme
 from charz.learning.rule import join as join
 from charz.learning.schemes import SCHEMES as SCHEMES
+from charz.learning.schemes import Backprop as Backprop
+from charz.learning.schemes import MeanVariance as MeanVariance
 from charz.learning.schemes import Scheme as Scheme
 from charz.learning.train import Training as Training
 from charz.learning.train import TrainingData as TrainingData
@@ -18,9 +21,12 @@ from charz.learning.variance import split_variance as split_variance
 
 __all__ = [
     "SCHEMES",
+    "Backprop",
     "Batch",
     "Design",
     "GradientEstimator",
+    "Inference",
+    "MeanVariance",
     "Scheme",
     "TrainOptions",
     "Training",

@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from charz.devices import AbstractSwitchingLaw, DomainWallSynapses
 from charz.errors import TrainError
 from charz.learning.chunks import CHUNK_SIZE, in_chunks
+from charz.learning.inference import SINGLE_SHOT, Inference
 from charz.learning.rule import Batch
 from charz.learning.schemes import Scheme
 from charz.learning.train import TrainingData, TrainOptions, evaluate, train
@@ -22,7 +22,7 @@ Mode = Literal["in-situ", "transfer"]
 MODES: tuple[Mode, ...] = ("in-situ", "transfer")
 INTERVAL_PROBABILITY = 0.9
 
-SampleDevices = Callable[[PRNGKeyArray, int, tuple[int, ...]], AbstractSwitchingLaw]
+SampleDevices = Callable[[PRNGKeyArray, int, tuple[int, ...]], PyTree]
 
 
 class Design(NamedTuple):
@@ -43,13 +43,14 @@ def predict_accuracy(
     key: PRNGKeyArray,
     scheme: Scheme,
     sample_devices: SampleDevices,
-    believed: AbstractSwitchingLaw,
+    believed: PyTree,
     data: TrainingData,
     test: Batch,
     *,
     mode: Mode = "in-situ",
     design: Design = Design(),  # noqa: B008 - immutable
     options: TrainOptions = TrainOptions(),  # noqa: B008 - frozen
+    inference: Inference = SINGLE_SHOT,
     chunk_size: int = CHUNK_SIZE,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
@@ -62,9 +63,9 @@ def predict_accuracy(
     scheme : Scheme
         The network and how it learns.
     sample_devices : callable
-        ``sample_devices(key, num_draws, shape) -> law`` with leaves (draw, *shape): population parameters
+        ``sample_devices(key, num_draws, shape) -> devices`` with leaves (draw, *shape): population parameters
         drawn once a draw, devices afresh; `Posterior.new_devices` is one.
-    believed : AbstractSwitchingLaw
+    believed : pytree
         What the controller believes of every device (scalar leaves), for instance the posterior mean.
     data, test : TrainingData, Batch
         Training and validation data, and the test data of which the accuracy is reported.
@@ -74,6 +75,8 @@ def predict_accuracy(
     design : Design
         Numbers of draws, arrays, seeds and repeats.
     options : TrainOptions
+    inference : Inference
+        How the trained networks are asked.
     chunk_size : int
         Networks trained together; bounds the memory.
     on_progress : callable, optional
@@ -93,10 +96,12 @@ def predict_accuracy(
     _check(scheme, mode, design, chunk_size)
     key_devices, key_train, key_read = jax.random.split(key, 3)
     actual = sample_devices(key_devices, design.draws, (design.arrays, scheme.num_devices))
-    task = _Task(key_train, key_read, scheme, _flatten_arrays(actual), believed, data, test, design, options)
+    task = _Task(
+        key_train, key_read, scheme, _flatten_arrays(actual), believed, data, test, design, options, inference
+    )
     one_chunk = (_train_in_situ if mode == "in-situ" else _program)(task)
     accuracy = in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
-    return _dataset(accuracy.reshape(design), mode)
+    return _dataset(accuracy.reshape(design), mode, inference)
 
 
 class _Task(NamedTuple):
@@ -105,27 +110,33 @@ class _Task(NamedTuple):
     key_train: PRNGKeyArray
     key_read: PRNGKeyArray
     scheme: Scheme
-    actual: AbstractSwitchingLaw
-    believed: AbstractSwitchingLaw
+    actual: PyTree
+    believed: PyTree
     data: TrainingData
     test: Batch
     design: Design
     options: TrainOptions
+    inference: Inference
 
-    def hardware(self, rows: Array) -> DomainWallSynapses:
+    def hardware(self, rows: Array) -> PyTree:
         """Devices of the networks `rows`: seeds run fastest, then arrays, then draws."""
         actual = jax.tree.map(lambda leaf: leaf[rows // self.design.seeds], self.actual)
-        return DomainWallSynapses(actual=actual, believed=_repeat(self.believed, rows.size))
+        return self.scheme.hardware(actual, _repeat(self.believed, rows.size))
+
+    def read(self, rows: Array, state: PyTree) -> Array:
+        """Accuracies (row, repeat) of trained networks on the devices of `rows`."""
+        keys = _keys(self.key_read, rows)
+        repeats = self.design.repeats
+        return evaluate(keys, self.scheme, self.hardware(rows), state, self.test, repeats, self.inference)
 
 
 def _train_in_situ(task: _Task) -> Callable[[Array], Array]:
     """Every network trained on its own array."""
 
     def one_chunk(rows: Array) -> Array:
-        hardware = task.hardware(rows)
-        trained = train(_keys(task.key_train, rows), task.scheme, hardware, task.data, task.options)
-        keys = _keys(task.key_read, rows)
-        return evaluate(keys, task.scheme, hardware, trained.state, task.test, task.design.repeats)
+        keys = _keys(task.key_train, rows)
+        trained = train(keys, task.scheme, task.hardware(rows), task.data, task.options)
+        return task.read(rows, trained.state)
 
     return one_chunk
 
@@ -133,13 +144,12 @@ def _train_in_situ(task: _Task) -> Callable[[Array], Array]:
 def _program(task: _Task) -> Callable[[Array], Array]:
     """One network a seed, trained on devices as believed, and programmed into every array."""
     seeds = jnp.arange(task.design.seeds)
-    as_believed = _repeat(DomainWallSynapses(actual=task.believed, believed=task.believed), task.design.seeds)
+    as_believed = _repeat(task.scheme.hardware(task.believed, task.believed), task.design.seeds)
     trained = train(_keys(task.key_train, seeds), task.scheme, as_believed, task.data, task.options)
 
     def one_chunk(rows: Array) -> Array:
         programmed = jax.tree.map(lambda leaf: leaf[rows % task.design.seeds], trained.state)
-        keys = _keys(task.key_read, rows)
-        return evaluate(keys, task.scheme, task.hardware(rows), programmed, task.test, task.design.repeats)
+        return task.read(rows, programmed)
 
     return one_chunk
 
@@ -152,12 +162,14 @@ def _repeat(tree: PyTree, times: int) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (times, *jnp.shape(leaf))), tree)
 
 
-def _flatten_arrays(law: AbstractSwitchingLaw) -> AbstractSwitchingLaw:
+def _flatten_arrays(devices: PyTree) -> PyTree:
     """Join the (draw, array) axes of every leaf into one."""
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), law)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), devices)
 
 
-def _dataset(accuracy: Float[np.ndarray, "draw array seed repeat"], mode: Mode) -> xr.Dataset:
+def _dataset(
+    accuracy: Float[np.ndarray, "draw array seed repeat"], mode: Mode, inference: Inference
+) -> xr.Dataset:
     dims = ("draw", "array", "seed", "repeat")
     tail = (1 - INTERVAL_PROBABILITY) / 2
     # Rank p(n + 1): between these order statistics a further reading of the same kind falls with probability 0.9.
@@ -169,6 +181,7 @@ def _dataset(accuracy: Float[np.ndarray, "draw array seed repeat"], mode: Mode) 
     coords = {dim: np.arange(size) for dim, size in zip(dims, accuracy.shape, strict=True)}
     attrs = {
         "mode": mode,
+        "inference": str(inference),
         "interval": f"central {INTERVAL_PROBABILITY:.0%} predictive interval of one reading of one network",
         "accuracy_mean": float(accuracy.mean()),
         "accuracy_q05": float(low),
@@ -184,7 +197,7 @@ def _check(scheme: Scheme, mode: str, design: Design, chunk_size: int) -> None:
     for name, value in (*design._asdict().items(), ("chunk_size", chunk_size)):
         if value < 1:
             raise TrainError(f"{name} is {value}; it must be at least 1")
-    if not scheme.uses_devices:
+    if scheme.devices is None:
         raise TrainError(
             f"scheme {scheme.name!r} has no devices whose uncertainty could be propagated; train it instead"
         )

@@ -23,12 +23,14 @@ class GradientEstimator(NamedTuple):
     """How a scheme finds its direction.
 
     ``init(key, theta) -> state``; ``estimate(key, theta, state, batch) -> (direction, state, info)`` with a
-    direction shaped like theta; ``predict(key, theta, state, x) -> logits``, as noisy as the hardware.
+    direction shaped like theta; ``predict(key, theta, state, x) -> logits``, as noisy as the hardware;
+    ``deterministic(theta, state, x) -> logits``, with every noise replaced by its mean (None: not possible).
     """
 
     init: Callable[[PRNGKeyArray, PyTree], PyTree]
     estimate: Callable[[PRNGKeyArray, PyTree, PyTree, Batch], tuple[PyTree, PyTree, dict[str, Array]]]
     predict: Callable[[PRNGKeyArray, PyTree, PyTree, Array], Array]
+    deterministic: Callable[[PyTree, PyTree, Array], Array] | None = None
 
 
 class WriteScheme(NamedTuple):
@@ -52,11 +54,15 @@ class RuleState(NamedTuple):
 
 
 class UpdateRule(NamedTuple):
-    """``init(key) -> state``; ``step(key, state, batch) -> (state, info)``; ``predict(key, state, x)``."""
+    """``init(key) -> state``; ``step(key, state, batch) -> (state, info)``; ``predict(key, state, x)``.
+
+    ``deterministic(state, x)`` predicts without noise; None where the scheme cannot.
+    """
 
     init: Callable[[PRNGKeyArray], RuleState]
     step: Callable[[PRNGKeyArray, RuleState, Batch], tuple[RuleState, dict[str, Array]]]
     predict: Callable[[PRNGKeyArray, RuleState, Array], Array]
+    deterministic: Callable[[RuleState, Array], Array] | None = None
 
 
 def join(
@@ -92,4 +98,11 @@ def join(
     def predict(key: PRNGKeyArray, state: RuleState, x: Array) -> Array:
         return estimator.predict(key, write.read(state.weights), state.estimator, x)
 
-    return UpdateRule(init, step, predict)
+    noise_free = estimator.deterministic
+    if noise_free is None:
+        return UpdateRule(init, step, predict)
+
+    def deterministic(state: RuleState, x: Array) -> Array:
+        return noise_free(write.read(state.weights), state.estimator, x)
+
+    return UpdateRule(init, step, predict, deterministic)

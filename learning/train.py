@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from charz.devices.random_words import permutation
 from charz.errors import TrainError
+from charz.learning.inference import SINGLE_SHOT, Inference, scores
 from charz.learning.rule import Batch, RuleState, UpdateRule
 from charz.learning.schemes import Scheme
 
@@ -123,8 +124,8 @@ def train(
     num_samples, num_features = data.train.x.shape
     if options.batch_size > num_samples:
         raise TrainError(f"batch_size {options.batch_size} exceeds the {num_samples} training samples")
-    if num_features != scheme.sizes[0]:
-        raise TrainError(f"the data have {num_features} inputs a sample, the network {scheme.sizes[0]}")
+    if num_features != scheme.num_inputs:
+        raise TrainError(f"the data have {num_features} inputs a sample, the network {scheme.num_inputs}")
     ticket = next(_tickets)
     if on_epoch is not None:
         _listeners[ticket] = on_epoch
@@ -153,13 +154,15 @@ def _train(
     data: TrainingData,
     ticket: Int[Array, ""],
 ) -> Training:
+    num_steps = options.epochs * (data.train.x.shape[0] // options.batch_size)
+
     def start(key: PRNGKeyArray, devices: PyTree) -> RuleState:
-        return scheme.rule(devices).init(jax.random.fold_in(key, 0))
+        return scheme.rule(devices, num_steps).init(jax.random.fold_in(key, 0))
 
     def run_epoch(
         key: PRNGKeyArray, devices: PyTree, state: RuleState, epoch: Array
     ) -> tuple[RuleState, Array, Array, Array, Array]:
-        rule = scheme.rule(devices)
+        rule = scheme.rule(devices, num_steps)
         key_train, key_validate = jax.random.split(jax.random.fold_in(key, epoch + 1))
         state, loss, reads = _epoch(key_train, rule, state, data.train, options.batch_size)
         validation_loss, accuracy = _evaluate(key_validate, rule, state, data.validation)
@@ -242,7 +245,9 @@ def _epoch(
 EVALUATION_PORTION = 128
 
 
-def _evaluate(key: PRNGKeyArray, rule: UpdateRule, state: RuleState, data: Batch) -> tuple[Array, Array]:
+def _evaluate(
+    key: PRNGKeyArray, rule: UpdateRule, state: RuleState, data: Batch, inference: Inference = SINGLE_SHOT
+) -> tuple[Array, Array]:
     """Mean loss and accuracy over `data`, with fresh reads, in portions of `EVALUATION_PORTION` samples."""
     num_samples = data.x.shape[0]
     num_portions = -(-num_samples // EVALUATION_PORTION)
@@ -252,7 +257,7 @@ def _evaluate(key: PRNGKeyArray, rule: UpdateRule, state: RuleState, data: Batch
         index, row = step
         counts = row < num_samples
         row = jnp.minimum(row, num_samples - 1)
-        logits = rule.predict(jax.random.fold_in(key, index), state, data.x[row])
+        logits = scores(inference, rule, jax.random.fold_in(key, index), state, data.x[row])
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, data.y[row])
         right = logits.argmax(-1) == data.y[row]
         total_loss, total_right = carry
@@ -263,9 +268,15 @@ def _evaluate(key: PRNGKeyArray, rule: UpdateRule, state: RuleState, data: Batch
     return loss / num_samples, right / num_samples
 
 
-@partial(jax.jit, static_argnums=(1, 5))
+@partial(jax.jit, static_argnums=(1, 5, 6))
 def evaluate(
-    key: PRNGKeyArray, scheme: Scheme, hardware: PyTree, state: RuleState, data: Batch, num_repeats: int
+    key: PRNGKeyArray,
+    scheme: Scheme,
+    hardware: PyTree,
+    state: RuleState,
+    data: Batch,
+    num_repeats: int,
+    inference: Inference = SINGLE_SHOT,
 ) -> Float[Array, "run repeat"]:
     """Accuracy on `data` of every run, read `num_repeats` times with fresh randomness (cycle-to-cycle).
 
@@ -279,11 +290,13 @@ def evaluate(
         Test data.
     num_repeats : int
         Independent readings of the whole test set.
+    inference : Inference
+        How the networks are asked; deterministic inference gives the same number in every repeat.
     """
 
     def one(key: PRNGKeyArray, devices: PyTree, state: RuleState) -> Array:
         rule = scheme.rule(devices)
         keys = jax.random.split(key, num_repeats)
-        return jax.lax.map(lambda key: _evaluate(key, rule, state, data)[1], keys)
+        return jax.lax.map(lambda key: _evaluate(key, rule, state, data, inference)[1], keys)
 
     return jax.vmap(one)(key, hardware, state)

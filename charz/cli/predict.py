@@ -8,37 +8,17 @@ import typer
 
 from charz.cli.output import Report
 from charz.cli.progress import progress_bar
-from charz.cli.train import (
-    Data,
-    Device,
-    Differential,
-    Epochs,
-    Hidden,
-    Json,
-    LearningRate,
-    Name,
-    NumReads,
-    Output,
-    Patience,
-    Seed,
-)
-from charz.cli.training import build_scheme, load_data, load_devices, warn_of_devices
+from charz.cli.training import build_scheme, load_data, load_devices, stamp, title, warn_of_devices
+from charz.cli.training_options import Json, Request, training_options
 
 # One member of a level cannot vary: its variance is contained in the level above.
 NOT_SEPARABLE = "not separable"
 
 
+@training_options
 def predict(
-    output: Output,
-    scheme: Name = "mean-variance",
-    device: Device = None,
-    data: Data = "digits",
-    hidden: Hidden = "",
-    num_reads: NumReads = "1",
-    differential: Differential = False,
-    learning_rate: LearningRate = 0.02,
-    epochs: Epochs = 100,
-    patience: Patience = 20,
+    request: Request,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Result file (netCDF).")],
     draws: Annotated[int, typer.Option("--draws", help="Posterior draws of the device population.")] = 16,
     arrays: Annotated[int, typer.Option("--arrays", help="Sampled arrays (crossbars) a draw.")] = 2,
     seeds: Annotated[int, typer.Option("--seeds", help="Training seeds an array.")] = 2,
@@ -49,7 +29,6 @@ def predict(
             "--mode", help="in-situ: train on every array; transfer: train once, program every array."
         ),
     ] = "in-situ",
-    seed: Seed = 0,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the accuracies to this PNG file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -58,22 +37,22 @@ def predict(
 
     from charz import store
     from charz.errors import TrainError
-    from charz.learning import Design, TrainOptions, predict_accuracy
+    from charz.learning import Design, Inference, TrainOptions, predict_accuracy
     from charz.learning.predict import summary
-    from charz.provenance import provenance
 
     report = Report(as_json)
-    devices = load_devices(device, scheme)
-    batches, test, source = load_data(data, seed)
-    chosen = build_scheme(scheme, batches, devices, hidden, num_reads, differential, learning_rate)
+    devices = load_devices(request.device, request.scheme)
+    batches, test, source = load_data(request)
+    chosen = build_scheme(request, batches, devices)
+    inference = Inference(request.inference, request.votes)  # type: ignore[arg-type]  # checked there
     if devices is None:
         raise TrainError(
-            f"scheme {scheme!r} has no devices whose uncertainty could be propagated; use `charz train`"
+            f"scheme {request.scheme!r} has no devices whose uncertainty could be propagated; use `charz train`"
         )
     warn_of_devices(report, devices)
     with progress_bar("networks") as advance:
         prediction = predict_accuracy(
-            jax.random.key(seed),
+            jax.random.key(request.seed),
             chosen,
             devices.sample,
             devices.believed,
@@ -81,32 +60,24 @@ def predict(
             test,
             mode=mode,  # type: ignore[arg-type]  # checked there, with a better message
             design=Design(draws, arrays, seeds, repeats),
-            options=TrainOptions(epochs=epochs, patience=patience),
+            options=TrainOptions(request.epochs, request.batch_size, request.patience),
+            inference=inference,
             on_progress=advance,
         )
-    settings = {
-        "scheme": scheme, "data": data, "hidden": hidden, "num_reads": num_reads, "differential": differential,
-        "learning_rate": learning_rate, "epochs": epochs, "patience": patience, "mode": mode,
-        "draws": draws, "arrays": arrays, "seeds": seeds, "repeats": repeats,
-    }  # fmt: skip
-    prediction.attrs |= {
-        "kind": "accuracy prediction",
-        "scheme": scheme,
-        "data": source,
-        "device": devices.description,
-        "warning": devices.warning,
-        **provenance(sources=devices.sources, seed=seed, settings=settings),
-    }
+    prediction.attrs |= {"kind": "accuracy prediction", "data": source}
+    prediction.attrs |= stamp(
+        request, devices, mode=mode, draws=draws, arrays=arrays, seeds=seeds, repeats=repeats
+    )
     store.save_result(prediction, output)
     if plot is not None:
         from charz.plots.accuracy import plot_accuracy
 
-        plot_accuracy({num_reads: prediction}, plot)
+        plot_accuracy({request.options.get("num_reads", request.scheme): prediction}, plot)
 
     result = summary(prediction)
     accuracy = result["accuracy"]
     report.table(
-        f"{scheme} on {data}, {'-'.join(map(str, chosen.sizes))}, N = {num_reads}, {mode} ({devices.description})",
+        title(request, chosen, devices, mode, str(inference)),
         ("test accuracy", "value"),
         [
             ("mean", accuracy["mean"]),

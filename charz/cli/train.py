@@ -7,51 +7,20 @@ import typer
 
 from charz.cli.output import Report
 from charz.cli.progress import progress_bar
-from charz.cli.training import Devices, build_scheme, load_data, load_devices, warn_of_devices
+from charz.cli.training import Devices, build_scheme, load_data, load_devices, stamp, title, warn_of_devices
+from charz.cli.training_options import Json, Request, training_options
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from charz.learning import Scheme, Training
 
-Name = Annotated[str, typer.Option("--scheme", help="Learning scheme: mean-variance or backprop.")]
-Device = Annotated[
-    str | None,
-    typer.Option("--device", help="Posterior file of `charz fit`, or mean-wire (published, no spread)."),
-]
-Data = Annotated[
-    str, typer.Option("--data", help="digits, mnist or fashion-mnist (local files, CHARZ_DATA).")
-]
-Hidden = Annotated[str, typer.Option("--hidden", help="Neurons of the hidden layers, e.g. 64 or 128,64.")]
-NumReads = Annotated[
-    str, typer.Option("--num-reads", help="Measurements N per synapse, or inf (mean-field limit).")
-]
-Differential = Annotated[
-    bool, typer.Option("--differential", help="Each synapse is a pair of wires, so it can be negative.")
-]
-LearningRate = Annotated[float, typer.Option("--learning-rate", help="Rate of Adam.")]
-Epochs = Annotated[int, typer.Option("--epochs", help="At most so many passes over the training data.")]
-Patience = Annotated[
-    int, typer.Option("--patience", help="Stop after so many epochs without a better validation loss.")
-]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="Result file (netCDF).")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
-
+@training_options
 def train(
-    output: Output,
-    scheme: Name = "mean-variance",
-    device: Device = None,
-    data: Data = "digits",
-    hidden: Hidden = "",
-    num_reads: NumReads = "1",
-    differential: Differential = False,
-    learning_rate: LearningRate = 0.02,
-    epochs: Epochs = 100,
-    patience: Patience = 20,
+    request: Request,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Result file (netCDF).")],
     repeats: Annotated[int, typer.Option("--repeats", help="Fresh readings of the whole test set.")] = 16,
-    seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Train one network on one array drawn from a fitted device population; report its test accuracy."""
@@ -59,19 +28,20 @@ def train(
 
     from charz import store
     from charz.errors import TrainError
-    from charz.learning import TrainOptions, evaluate
+    from charz.learning import Inference, TrainOptions, evaluate
     from charz.learning import train as train_network
 
     report = Report(as_json)
-    devices = load_devices(device, scheme)
-    batches, test, source = load_data(data, seed)
-    chosen = build_scheme(scheme, batches, devices, hidden, num_reads, differential, learning_rate)
-    options = TrainOptions(epochs=epochs, patience=patience)
+    devices = load_devices(request.device, request.scheme)
+    batches, test, source = load_data(request)
+    chosen = build_scheme(request, batches, devices)
+    options = TrainOptions(request.epochs, request.batch_size, request.patience)
+    inference = Inference(request.inference, request.votes)  # type: ignore[arg-type]  # checked there
     if repeats < 1:
         raise TrainError(f"--repeats is {repeats}; the test set must be read at least once")
     warn_of_devices(report, devices)
 
-    key_array, key_run, key_read = jax.random.split(jax.random.key(seed), 3)
+    key_array, key_run, key_read = jax.random.split(jax.random.key(request.seed), 3)
     hardware = _one_array(key_array, chosen, devices)
     with progress_bar("training") as advance:
         trained = train_network(
@@ -80,25 +50,23 @@ def train(
             hardware,
             batches,
             options,
-            lambda epoch, accuracy: advance(epoch, epochs, f"validation accuracy {float(accuracy[0]):.3f}"),
+            lambda epoch, accuracy: advance(
+                epoch, request.epochs, f"validation accuracy {float(accuracy[0]):.3f}"
+            ),
         )
-    accuracy = evaluate(key_read[None], chosen, hardware, trained.state, test, repeats)[0]
+    accuracy = evaluate(key_read[None], chosen, hardware, trained.state, test, repeats, inference)[0]
 
-    settings = {
-        "scheme": scheme, "data": data, "hidden": hidden, "num_reads": num_reads, "differential": differential,
-        "learning_rate": learning_rate, "epochs": epochs, "patience": patience, "repeats": repeats,
-    }  # fmt: skip
     result = _result(trained, accuracy, chosen)
     run = _run_dataset(trained, accuracy, chosen, devices, hardware, result)
-    run.attrs |= {"data": source, **_stamp(devices, seed, settings)}
+    run.attrs |= {"data": source, "inference": str(inference)}
+    run.attrs |= stamp(request, devices, repeats=repeats)
     store.save_result(run, output)
 
     report.table(
-        f"{scheme} on {data}, {'-'.join(map(str, chosen.sizes))}"
-        + ("" if devices is None else f", N = {num_reads} ({devices.description})"),
+        title(request, chosen, devices),
         ("quantity", "value"),
         [
-            ("test accuracy (mean over readings)", result["accuracy"]["mean"]),
+            (f"test accuracy, {inference} (mean over readings)", result["accuracy"]["mean"]),
             ("  5 % / 95 % of readings", "{q05:.4g} / {q95:.4g}".format(**result["accuracy"])),
             ("validation accuracy at best epoch", result["validation_accuracy"]),
             ("best epoch / epochs run", f"{result['best_epoch']} / {result['epochs']}"),
@@ -113,12 +81,10 @@ def _one_array(key: Any, scheme: "Scheme", devices: Devices | None) -> Any:
     """One crossbar of actual devices with a leading run axis of 1; None for software."""
     import jax
 
-    from charz.devices import DomainWallSynapses
-
     if devices is None:
         return None
     believed = jax.tree.map(lambda leaf: leaf[None], devices.believed)
-    return DomainWallSynapses(actual=devices.sample(key, 1, (scheme.num_devices,)), believed=believed)
+    return scheme.hardware(devices.sample(key, 1, (scheme.num_devices,)), believed)
 
 
 def _result(trained: "Training", accuracy: Any, scheme: "Scheme") -> dict[str, Any]:
@@ -179,10 +145,3 @@ def _run_dataset(
         "device": "" if devices is None else devices.description,
     }
     return xr.Dataset(variables, coords={"epoch": np.arange(1, result["epochs"] + 1)}, attrs=attrs)
-
-
-def _stamp(devices: Devices | None, seed: int, settings: dict[str, Any]) -> dict[str, str]:
-    from charz.provenance import provenance
-
-    stamp = provenance(sources=() if devices is None else devices.sources, seed=seed, settings=settings)
-    return {**stamp, "warning": "" if devices is None else devices.warning}

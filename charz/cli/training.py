@@ -1,10 +1,12 @@
 """What `train`, `predict` and `demo` share: data, devices and scheme from the words of the command line."""
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charz.cli.output import Report
+from charz.cli.training_options import SCHEME_OPTIONS, Request
 from charz.errors import TrainError
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def load_devices(device: str | None, scheme: str) -> Devices | None:
     from charz.devices import AbstractSwitchingLaw
     from charz.learning.schemes import find_scheme
 
-    if not find_scheme(scheme).uses_devices:
+    if find_scheme(scheme).devices is None:
         if device is not None:
             raise TrainError(f"scheme {scheme!r} is software and has no devices; leave --device {device} out")
         return None
@@ -102,14 +104,16 @@ def _published_mean_wire() -> Devices:
     )
 
 
-def load_data(name: str, seed: int) -> tuple["TrainingData", "Batch", str]:
+def load_data(request: Request) -> tuple["TrainingData", "Batch", str]:
     """Training and validation data, test data, and where they come from."""
     import jax.numpy as jnp
 
     from charz.datasets import load_images
     from charz.learning import Batch, TrainingData
+    from charz.learning.schemes import find_scheme
 
-    images = load_images(name, seed=seed)
+    preprocess = request.preprocess or find_scheme(request.scheme).inputs
+    images = load_images(request.data, seed=request.seed, preprocess=preprocess)
 
     def batch(x: Any, y: Any) -> Batch:
         return Batch(jnp.asarray(x), jnp.asarray(y))
@@ -147,31 +151,66 @@ def parse_reads(num_reads: str) -> int | None:
         ) from None
 
 
-def build_scheme(
-    name: str,
-    data: "TrainingData",
-    devices: Devices | None,
-    hidden: str,
-    num_reads: str,
-    differential: bool,
-    learning_rate: float,
-) -> "Scheme":
-    """Make the scheme that the options name, with inputs and outputs as the data have them."""
-    from charz.learning import Scheme
+def build_scheme(request: Request, data: "TrainingData", devices: Devices | None) -> "Scheme":
+    """Make the scheme that the options name, with inputs and outputs as the data have them.
 
-    num_classes = int(data.train.y.max()) + 1
-    return Scheme(
-        name=name,
-        sizes=(data.train.x.shape[1], *parse_hidden(hidden), num_classes),
-        num_reads=parse_reads(num_reads),
-        differential=differential,
-        learning_rate=learning_rate,
-        drive_range=None if devices is None else devices.drive_range,
-        mean_input=round(float(data.train.x.mean()), 4),
+    Raises
+    ------
+    TrainError
+        For an option that the scheme does not take.
+    """
+    from charz.learning.schemes import find_scheme
+
+    kind = find_scheme(request.scheme)
+    known = {field.name for field in dataclasses.fields(kind)}
+    options = dict(request.options)
+    sizes = (
+        data.train.x.shape[1],
+        *parse_hidden(options.pop("hidden", "")),
+        int(data.train.y.max()) + 1,
     )
+    for name in options:
+        if name not in known:
+            raise TrainError(
+                f"{flag(name)} does not apply to scheme {request.scheme!r}; its options are"
+                f" {', '.join(flag(option) for option in SCHEME_OPTIONS if option in (*known, 'hidden'))}"
+            )
+    if "num_reads" in options:
+        options["num_reads"] = parse_reads(options["num_reads"])
+    from_data = {
+        "drive_range": None if devices is None else devices.drive_range,
+        "mean_input": round(float(data.train.x.mean()), 4),
+    }
+    return kind(sizes, **{name: v for name, v in from_data.items() if name in known}, **options)
+
+
+def flag(name: str) -> str:
+    """An option's name as it is typed."""
+    return f"--{name.replace('_', '-')}"
 
 
 def warn_of_devices(report: Report, devices: Devices | None) -> None:
     """Repeat the fit's warning wherever its devices are used."""
     if devices is not None and devices.warning:
         report.warn(f"{devices.warning}; nothing that follows from it can be trusted")
+
+
+def title(request: Request, scheme: "Scheme", devices: Devices | None, *more: str) -> str:
+    """Heading of a result: scheme, data, network, reads, mode, devices."""
+    reads = f", N = {request.options.get('num_reads', '1')}" if hasattr(scheme, "num_reads") else ""
+    sizes = "-".join(map(str, scheme.sizes))
+    of = "" if devices is None else f" ({devices.description})"
+    return ", ".join((f"{request.scheme} on {request.data}, {sizes}{reads}", *more)) + of
+
+
+def stamp(request: Request, devices: Devices | None, **settings: Any) -> dict[str, str]:
+    """Attributes that every result of training carries: provenance, devices, and the fit's warning."""
+    from charz.provenance import provenance
+
+    sources = () if devices is None else devices.sources
+    return {
+        "scheme": request.scheme,
+        "device": "" if devices is None else devices.description,
+        "warning": "" if devices is None else devices.warning,
+        **provenance(sources=sources, seed=request.seed, settings=request.settings(**settings)),
+    }

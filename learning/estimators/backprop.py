@@ -38,4 +38,7 @@ def backprop() -> GradientEstimator:
     def predict(key: PRNGKeyArray, theta: Theta, state: tuple[()], x: Array) -> Array:
         return forward(theta, x)
 
-    return GradientEstimator(init, estimate, predict)
+    def deterministic(theta: Theta, state: tuple[()], x: Array) -> Array:
+        return forward(theta, x)
+
+    return GradientEstimator(init, estimate, predict, deterministic)

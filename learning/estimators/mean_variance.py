@@ -55,7 +55,7 @@ def mean_variance(
     """
     loss = loss or optax.softmax_cross_entropy_with_integer_labels
 
-    def forward(key: PRNGKeyArray, theta: Theta, x: Array) -> tuple[Array, Array]:
+    def forward(key: PRNGKeyArray, theta: Theta, x: Array, num_reads: int | None) -> tuple[Array, Array]:
         reads = jnp.zeros(())
         for index, (layer, synapses) in enumerate(zip(theta, layers, strict=True)):
             actual = synapses.actual.probability(layer.weight)
@@ -68,7 +68,7 @@ def mean_variance(
         return x, reads
 
     def mean_loss(theta: Theta, key: PRNGKeyArray, batch: Batch) -> tuple[Float[Array, ""], Array]:
-        logits, reads = forward(key, theta, batch.x)
+        logits, reads = forward(key, theta, batch.x, num_reads)
         return loss(logits, batch.y).mean(), reads
 
     def init(key: PRNGKeyArray, theta: Theta) -> tuple[()]:
@@ -81,6 +81,9 @@ def mean_variance(
         return direction, state, {"loss": value, "reads": jax.lax.stop_gradient(reads)}
 
     def predict(key: PRNGKeyArray, theta: Theta, state: tuple[()], x: Array) -> Array:
-        return forward(key, theta, x)[0]
+        return forward(key, theta, x, num_reads)[0]
 
-    return GradientEstimator(init, estimate, predict)
+    def deterministic(theta: Theta, state: tuple[()], x: Array) -> Array:
+        return forward(jax.random.key(0), theta, x, None)[0]  # the mean field draws nothing
+
+    return GradientEstimator(init, estimate, predict, deterministic)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from charz.devices import DomainWallSynapses, mean_wire
-from charz.learning import Batch, Scheme, TrainingData, TrainOptions, train
+from charz.learning import Batch, MeanVariance, TrainingData, TrainOptions, train
 from charz.learning.chunks import CHUNK_SIZE, in_chunks
 from charz.learning.train import compile_train
 
@@ -24,7 +24,7 @@ TABLE = Path(__file__).parents[1] / "results" / "benchmark-training.md"
 SIZES, NUM_READS, BATCH, RATE = (196, 64, 10), 64, 64, 0.02
 OPTIONS = TrainOptions(epochs=2, batch_size=BATCH)
 NUM_SAMPLES = 6400
-SCHEME = Scheme("mean-variance", SIZES, num_reads=NUM_READS, mean_input=0.2)
+SCHEME = MeanVariance(SIZES, num_reads=NUM_READS, mean_input=0.2)
 NUM_DRAWS = 64
 measured: dict[str, float] = {}
 

@@ -4,6 +4,7 @@ Write the table anew with
     CHARZ_WRITE_RESULTS=1 pytest -m slow tests/learning/test_mnist_reference.py
 """
 
+import dataclasses
 import os
 import time
 from itertools import pairwise
@@ -17,7 +18,7 @@ import pytest
 
 from charz.datasets import load_images
 from charz.devices import DomainWallSynapses, mean_wire
-from charz.learning import Batch, Scheme, TrainingData, TrainOptions, evaluate, train
+from charz.learning import Backprop, Batch, MeanVariance, TrainingData, TrainOptions, evaluate, train
 
 pytestmark = pytest.mark.slow
 RESULTS = Path(__file__).parents[1] / "results"
@@ -51,7 +52,7 @@ def measure_row(label, scheme, data, test, num_seeds, epochs):
     began = time.perf_counter()
     keys = jax.random.split(jax.random.key(0), num_seeds)
     hardware = None
-    if scheme.uses_devices:
+    if scheme.devices:
         wire = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, num_seeds), mean_wire())
         hardware = DomainWallSynapses(actual=wire, believed=wire)
     trained = train(keys, scheme, hardware, data, TrainOptions(epochs=epochs, patience=20))
@@ -60,8 +61,8 @@ def measure_row(label, scheme, data, test, num_seeds, epochs):
     )
     near_binary = spread = float("nan")
     mean_field = float(accuracy.mean())
-    if scheme.uses_devices:
-        limit = Scheme(scheme.name, scheme.sizes, num_reads=None, differential=scheme.differential)
+    if scheme.devices:
+        limit = dataclasses.replace(scheme, num_reads=None)
         mean_field = float(evaluate(keys, limit, hardware, trained.state, test, 1).mean())
         active = np.asarray(data.train.x.mean(0)) > 0.02
         p = np.asarray(mean_wire().probability(trained.state.weights[0].weight))[:, :, active]
@@ -86,10 +87,12 @@ def measure_rows(mnist, table, file, num_seeds, epochs):
     mean_input = round(float(data.train.x.mean()), 4)
     rows = {
         label: measure_row(
-            label, Scheme(name, sizes, mean_input=mean_input, **options), data, test, num_seeds, epochs
+            label,
+            dataclasses.replace(scheme, mean_input=mean_input) if scheme.devices else scheme,
+            data, test, num_seeds, epochs,
         )
-        for label, (name, sizes, options) in table.items()
-    }
+        for label, scheme in table.items()
+    }  # fmt: skip
     if os.environ.get("CHARZ_WRITE_RESULTS"):
         (RESULTS / file).write_text(as_markdown(rows.values(), num_seeds, epochs), encoding="utf-8")
     return rows
@@ -98,10 +101,10 @@ def measure_rows(mnist, table, file, num_seeds, epochs):
 @pytest.fixture(scope="module")
 def rows(mnist):
     table = {
-        f"N = {num_reads or '∞ (mean field)'}": ("mean-variance", (196, 10), {"num_reads": num_reads})
+        f"N = {num_reads or '∞ (mean field)'}": MeanVariance((196, 10), num_reads=num_reads)
         for num_reads in READS
     }
-    table["perceptron 196-10 (software)"] = ("backprop", (196, 10), {})
+    table["perceptron 196-10 (software)"] = Backprop((196, 10))
     return measure_rows(mnist, table, "mnist-mean-variance.md", num_seeds=5, epochs=100)
 
 
@@ -109,10 +112,10 @@ def rows(mnist):
 def hidden_rows(mnist):
     sizes, pair = (196, 64, 10), {"num_reads": 64, "differential": True}
     table = {
-        "196-10, N = 64": ("mean-variance", (196, 10), {"num_reads": 64}),
-        "196-64-10, N = 64": ("mean-variance", sizes, {"num_reads": 64}),
-        "196-64-10, N = 64, differential pairs": ("mean-variance", sizes, pair),
-        "196-64-10 (software, ReLU)": ("backprop", sizes, {"learning_rate": 0.002}),
+        "196-10, N = 64": MeanVariance((196, 10), num_reads=64),
+        "196-64-10, N = 64": MeanVariance(sizes, num_reads=64),
+        "196-64-10, N = 64, differential pairs": MeanVariance(sizes, **pair),
+        "196-64-10 (software, ReLU)": Backprop(sizes, learning_rate=0.002),
     }
     return measure_rows(mnist, table, "mnist-hidden-layer.md", num_seeds=3, epochs=25)
 

@@ -6,9 +6,9 @@ import pytest
 
 from charz.devices import mean_wire
 from charz.errors import TrainError
-from charz.learning import Design, Scheme, TrainOptions, predict_accuracy, split_variance
+from charz.learning import Backprop, Design, MeanVariance, TrainOptions, predict_accuracy, split_variance
 
-SCHEME = Scheme("mean-variance", (64, 10), num_reads=16, drive_range=(2.6, 6.6))
+SCHEME = MeanVariance((64, 10), num_reads=16, drive_range=(2.6, 6.6))
 
 SMALL = Design(draws=3, arrays=2, seeds=2, repeats=3)
 
@@ -78,7 +78,7 @@ def test_software_has_nothing_to_propagate(digits, population):
     data, test = digits
     with pytest.raises(TrainError, match="no devices"):
         predict_accuracy(
-            jax.random.key(0), Scheme("backprop", (64, 10)), population(), mean_wire(), data, test
+            jax.random.key(0), Backprop((64, 10)), population(), mean_wire(), data, test
         )
 
 

@@ -22,7 +22,7 @@ from charz.datasets import WirePopulation, draw_wires
 from charz.datasets.simulate import SimulatedWires, sweep_settings, wires_dataset
 from charz.devices import mean_wire, sample_counts
 from charz.fitting import fit
-from charz.learning import Design, Scheme, TrainOptions, predict_accuracy
+from charz.learning import Design, MeanVariance, TrainOptions, predict_accuracy
 
 TABLE = Path(__file__).parents[1] / "results" / "prediction-calibration.md"
 NUM_WIRES, NUM_TRIALS = 24, 100
@@ -64,8 +64,8 @@ def predict_one(key, digits, modes):
     wires = SimulatedWires(law, population, amplitude, NUM_TRIALS, np.asarray(counts))
     posterior = fit(wires_dataset(wires), "logistic", key=key_fit, pool="hierarchical")
     believed = posterior.believed()
-    scheme = Scheme(
-        "mean-variance", (64, 10), num_reads=64, drive_range=(float(amplitude[0]), float(amplitude[-1]))
+    scheme = MeanVariance(
+        (64, 10), num_reads=64, drive_range=(float(amplitude[0]), float(amplitude[-1]))
     )
 
     def predict(key, sample, mode, design):

@@ -1,0 +1,130 @@
+"""Options that training commands share, declared once: which scheme, on which devices and data, for how long."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+
+class Request(NamedTuple):
+    """What a user asks a training command for; scheme options that were not given stay out of `options`."""
+
+    scheme: str
+    device: str | None
+    data: str
+    preprocess: str | None
+    epochs: int
+    batch_size: int
+    patience: int
+    inference: str
+    votes: int
+    seed: int
+    options: dict[str, Any]
+
+    def settings(self, **others: Any) -> dict[str, Any]:
+        """Everything that was asked for, for the record of a result."""
+        plain = {name: value for name, value in self._asdict().items() if name not in ("options", "seed")}
+        return {**plain, **self.options, **others}
+
+
+# Options of schemes: a scheme takes those that are fields of its class (hidden becomes its sizes).
+SCHEME_OPTIONS: dict[str, Any] = {
+    "hidden": Annotated[
+        str | None, typer.Option("--hidden", help="Neurons of the hidden layers, e.g. 64 or 128,64.")
+    ],
+    "num_reads": Annotated[
+        str | None,
+        typer.Option("--num-reads", help="Measurements N per synapse, or inf (mean-field limit). [1]"),
+    ],
+    "differential": Annotated[
+        bool | None,
+        typer.Option("--differential", help="Each synapse is a pair of wires, so it can be negative."),
+    ],
+    "learning_rate": Annotated[
+        float | None, typer.Option("--learning-rate", help="Rate of the optimizer, at the start.")
+    ],
+}
+
+SHARED_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "scheme": (
+        Annotated[str, typer.Option("--scheme", help="Learning scheme, see the README's table.")],
+        "mean-variance",
+    ),
+    "device": (
+        Annotated[
+            str | None,
+            typer.Option("--device", help="Posterior file of `charz fit`, or a published device by name."),
+        ],
+        None,
+    ),
+    "data": (
+        Annotated[
+            str, typer.Option("--data", help="digits, iris, xor; mnist, ... (local files, CHARZ_DATA).")
+        ],
+        "digits",
+    ),
+    "preprocess": (
+        Annotated[
+            str | None, typer.Option("--preprocess", help="How images become inputs; default: the scheme's.")
+        ],
+        None,
+    ),
+    "epochs": (
+        Annotated[int, typer.Option("--epochs", help="At most so many passes over the training data.")],
+        100,
+    ),
+    "batch_size": (Annotated[int, typer.Option("--batch-size", help="Samples a step.")], 64),
+    "patience": (
+        Annotated[
+            int,
+            typer.Option("--patience", help="Stop after so many epochs without a better validation loss."),
+        ],
+        20,
+    ),
+    "inference": (
+        Annotated[
+            str,
+            typer.Option(
+                "--inference", help="How the network is asked: single-shot, votes or deterministic."
+            ),
+        ],
+        "single-shot",
+    ),
+    "votes": (Annotated[int, typer.Option("--votes", help="Passes of --inference votes.")], 1),
+    "seed": (Annotated[int, typer.Option("--seed", help="Seed of every random draw.")], 0),
+}
+PANEL = "Options of schemes"
+
+
+def training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command all shared options; it receives them as its argument `request`."""
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.name != "request"]
+    shared = [_parameter(name, kind, default) for name, (kind, default) in SHARED_OPTIONS.items()]
+    schemes = [_parameter(name, _in_panel(kind), None) for name, kind in SCHEME_OPTIONS.items()]
+
+    def run(**given: Any) -> None:
+        chosen = {name: given.pop(name) for name in SCHEME_OPTIONS}
+        options = {name: value for name, value in chosen.items() if value is not None}
+        request = Request(**{name: given.pop(name) for name in SHARED_OPTIONS}, options=options)
+        command(request=request, **given)
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared, *schemes)]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    return run
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _in_panel(annotation: Any) -> Any:
+    (option,) = annotation.__metadata__
+    option.rich_help_panel = PANEL
+    return annotation
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]

@@ -1,0 +1,10 @@
+"""Learning schemes, one a file: gradient estimator × optimizer × write scheme, with every choice made."""
+
+from charz.learning.schemes.backprop import Backprop as Backprop
+from charz.learning.schemes.contract import Scheme as Scheme
+from charz.learning.schemes.mean_variance import MEAN_FIELD as MEAN_FIELD
+from charz.learning.schemes.mean_variance import MeanVariance as MeanVariance
+from charz.learning.schemes.registry import SCHEMES as SCHEMES
+from charz.learning.schemes.registry import find_scheme as find_scheme
+
+__all__ = ["MEAN_FIELD", "SCHEMES", "Backprop", "MeanVariance", "Scheme", "find_scheme"]

@@ -1,0 +1,21 @@
+"""The table of learning schemes."""
+
+from charz.errors import TrainError
+from charz.learning.schemes.backprop import Backprop
+from charz.learning.schemes.contract import Scheme
+from charz.learning.schemes.mean_variance import MeanVariance
+
+SCHEMES: dict[str, type[Scheme]] = {scheme.name: scheme for scheme in (MeanVariance, Backprop)}
+
+
+def find_scheme(name: str) -> type[Scheme]:
+    """The scheme of that name.
+
+    Raises
+    ------
+    TrainError
+        For an unknown name.
+    """
+    if name not in SCHEMES:
+        raise TrainError(f"scheme {name!r} is not known; choose one of {', '.join(SCHEMES)}")
+    return SCHEMES[name]

@@ -3,6 +3,8 @@
 from charz.datasets.images import Images as Images
 from charz.datasets.images import available_images as available_images
 from charz.datasets.images import load_images as load_images
+from charz.datasets.load import available_data as available_data
+from charz.datasets.load import load_data as load_data
 from charz.datasets.population import WirePopulation as WirePopulation
 from charz.datasets.population import count_passes as count_passes
 from charz.datasets.population import draw_wires as draw_wires
@@ -16,9 +18,11 @@ __all__ = [
     "Images",
     "SimulatedWires",
     "WirePopulation",
+    "available_data",
     "available_images",
     "count_passes",
     "draw_wires",
+    "load_data",
     "load_images",
     "simulate_population",
     "simulate_wires",

@@ -1,4 +1,4 @@
-"""From raw pixels to the inputs of a network: each function maps images to rows of numbers in [0, 1]."""
+"""From raw pixels to the inputs of a network: each function maps images to rows of numbers."""
 
 from collections.abc import Callable
 
@@ -18,13 +18,13 @@ def gray(images: Raw, full_scale: int) -> Rows:
 
     Parameters
     ----------
-    images : array of uint8, shape (n, height, width)
+    images : array of uint8, shape (n, height, width) or (n, height, width, channel)
     full_scale : int
         Value of a fully inked pixel (255 in IDX files, 16 in the digits of scikit-learn).
 
     Returns
     -------
-    array of float32, shape (n, height × width)
+    array of float32, shape (n, height × width × channel)
         In [0, 1], dimensionless.
     """
     return (images.reshape(len(images), -1) / np.float32(full_scale)).astype(np.float32)
@@ -72,3 +72,20 @@ def pooled_binary(images: Raw, full_scale: int) -> Rows:
         Every value is 0 or 1.
     """
     return binary(max_pool(images), full_scale)
+
+
+def standardised(mean: tuple[float, ...], sd: tuple[float, ...]) -> Preprocess:
+    """Make a preprocessing (value / full scale - mean) / sd, a number a channel, of the training images.
+
+    Parameters
+    ----------
+    mean, sd : tuple of float
+        Of value / full scale; one number for gray images, three for colour.
+    """
+
+    def transform(images: Raw, full_scale: int) -> Rows:
+        scaled = images.reshape(len(images), -1, len(mean)) / np.float32(full_scale)
+        rows = (scaled - np.float32(mean)) / np.float32(sd)
+        return rows.reshape(len(images), -1).astype(np.float32)
+
+    return transform

@@ -108,12 +108,12 @@ def load_data(request: Request) -> tuple["TrainingData", "Batch", str]:
     """Training and validation data, test data, and where they come from."""
     import jax.numpy as jnp
 
-    from charz.datasets import load_images
+    from charz.datasets import load_data as load_set
     from charz.learning import Batch, TrainingData
     from charz.learning.schemes import find_scheme
 
     preprocess = request.preprocess or find_scheme(request.scheme).inputs
-    images = load_images(request.data, seed=request.seed, preprocess=preprocess)
+    images = load_set(request.data, seed=request.seed, preprocess=preprocess)
 
     def batch(x: Any, y: Any) -> Batch:
         return Batch(jnp.asarray(x), jnp.asarray(y))

@@ -51,10 +51,15 @@ def to_uniform(words: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:
     return (words >> jnp.uint32(8)).astype(jnp.float32) * jnp.float32(2.0**-24)
 
 
-def normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "..."]:
-    """Standard normal float32 numbers, by the inverse error function of 23 bits (so within ±5.3)."""
-    half = (random_words(key, shape)[0] >> jnp.uint32(9)).astype(jnp.float32) + 0.5
+def to_normal(words: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Standard normal float32 numbers, by the inverse error function of each word's upper 23 bits (within ±5.3)."""
+    half = (words >> jnp.uint32(9)).astype(jnp.float32) + 0.5
     return math.sqrt(2) * jax.lax.erf_inv(half * jnp.float32(2.0**-22) - 1)
+
+
+def normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "..."]:
+    """Standard normal float32 numbers, see `to_normal`."""
+    return to_normal(random_words(key, shape)[0])
 
 
 def permutation(key: PRNGKeyArray, size: int) -> Int[Array, "size"]:

@@ -137,11 +137,11 @@ def test_environment_names_the_folder(tiny_root, monkeypatch):
 
 
 def test_unknown_names():
-    assert available_images() == ("digits", "mnist", "fashion-mnist")
+    assert available_images() == ("digits", "mnist", "fashion-mnist", "cifar-10", "svhn")
     with pytest.raises(CharzError, match=r"image set 'MNIST' is not known; choose one of digits, mnist"):
         load_images("MNIST")
     with pytest.raises(
-        CharzError, match=r"'binary-14x14' is not known for digits; choose one of binary, gray"
+        CharzError, match=r"'binary-14x14' is not known for digits; choose one of binary, gray, standardised"
     ):
         load_images("digits", preprocess="binary-14x14")
 

@@ -24,6 +24,8 @@ MOST_SAMPLES = 2**30
 SEARCHED_SAMPLES = 2**20
 # Nodes this many correlation times apart share less than a per cent of their fluctuation.
 INDEPENDENT_TIMES = 5.0
+# A record of fewer correlation times does not show its correlation time.
+LEAST_TIMES = 20
 
 
 class ReplayState(NamedTuple):
@@ -146,7 +148,7 @@ def correlation_time(trace: Float[np.ndarray, "samples"]) -> float:
     Raises
     ------
     CharzError
-        When the autocorrelation does not fall so far within half of the samples: the record drifts.
+        When the record is shorter than 20 such times: no more than its drift is seen.
     """
     trace = np.asarray(trace, float)[:SEARCHED_SAMPLES]
     size = trace.size
@@ -156,12 +158,12 @@ def correlation_time(trace: Float[np.ndarray, "samples"]) -> float:
     if remembered[1] < 3 / np.sqrt(size):
         return 0.0
     below = np.flatnonzero(remembered[1:] < remembered[1] / np.e)
-    if not below.size:
+    last = int(below[0]) if below.size else size
+    if last * LEAST_TIMES > size:
         raise CharzError(
-            f"trace of {size} samples is still correlated after half of them: it drifts, or holds fewer than a few "
-            "switching events; take the drift away or record for longer"
+            f"trace of {size} samples is less than {LEAST_TIMES} correlation times long: it drifts, or holds too few "
+            "switching events to tell; take the drift away or record for longer"
         )
-    last = int(below[0])
     step = np.log(remembered[last] / max(remembered[last + 1], np.finfo(float).tiny))
     return float(last - 1 + np.log(remembered[last] * np.e / remembered[1]) / step)
 

@@ -69,7 +69,9 @@ class RecordedMaterial(eqx.Module):
             ("corner_frequency", self.corner_frequency, "Hz"), ("memory_time", self.memory_time, "s"),
         ):  # fmt: skip
             if not (0 <= value < math.inf):
-                raise CharzError(f"{name} is {value} {unit}; it must be finite and at least 0 (0 switches it off)")
+                raise CharzError(
+                    f"{name} is {value} {unit}; it must be finite and at least 0 (0 switches it off)"
+                )
         if not (0 <= self.memory_share <= 1):
             raise CharzError(
                 f"memory_share is {self.memory_share}; it must be 0 to 1, the share of a voltage that acts late"

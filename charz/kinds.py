@@ -105,6 +105,8 @@ _ALL = (
             Variable("signal", "signal", _TIME, ("V", "A", "ohm", "S"), required=True, arbitrary=True),
             # Absent where unknown: rates are then per sample.
             Variable("sample_interval", "time between samples", ("device",), ("s",), positive=True),
+            Variable("drive", "drive during the record", ("device",), DRIVE, arbitrary=True),
+            Variable("temperature", "temperature during the record", ("device",), ("K",), positive=True),
             _ELAPSED,
         ),
     ),

@@ -37,6 +37,9 @@ class Link:
     inverse: Callable[[Array], Array]
 
 
+# Attribute ``role`` of numbers that a posterior carries beside its parameters.
+BOOKKEEPING = "bookkeeping"
+
 IDENTITY = Link("", lambda value: value, lambda value: value)
 LOG = Link("log_", jnp.log, jnp.exp)
 LOGIT = Link("logit_", jax.scipy.special.logit, jax.nn.sigmoid)
@@ -189,6 +192,9 @@ class Model:
     laplace_above : int, optional
         Number of outcomes above which NUTS over the whole record would take too long, and ``method="auto"``
         takes a Laplace approximation, checked by Pareto-smoothed importance sampling.
+    free_in : callable, optional
+        ``observations -> parameters`` in place of `free`, where their number depends on the data: only for a family
+        with an inference of its own.
     """
 
     name: str
@@ -205,6 +211,11 @@ class Model:
     left_out: Callable[[Values, Arrays], Array] | None = None
     subsample: Callable[[Observations], Observations | None] | None = None
     laplace_above: int | None = None
+    free_in: Callable[[Observations], tuple[FreeParameter, ...]] | None = None
+
+    def parameters(self, observations: Observations) -> tuple[FreeParameter, ...]:
+        """Parameters that are estimated from these observations."""
+        return self.free if self.free_in is None else self.free_in(observations)
 
     def values_from_linked(self, linked: Values) -> dict[str, Any]:
         """All values of the law from the free ones on their linked scales."""
@@ -269,6 +280,9 @@ class Family:
         parameters are not numbers of a device. `fit` adds provenance.
     devices_from : callable, optional
         ``(posterior, key, num_draws, shape) -> devices``, for the same models.
+    prior_outcomes : callable, optional
+        ``(generator, model, observations, priors, number) -> outcomes (draw, *dims)`` of the first device before the
+        data, for the same models.
     """
 
     experiment: str
@@ -284,3 +298,4 @@ class Family:
     at_settings: Callable[[Any, Observations], Any] = lambda devices, observations: devices
     infer: Callable[..., xr.DataTree] | None = None
     devices_from: Callable[..., Any] | None = None
+    prior_outcomes: Callable[..., np.ndarray] | None = None

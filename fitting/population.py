@@ -43,8 +43,9 @@ def default_priors(model: Model, observations: Observations, pool: str) -> dict[
         By linked name and, for a hierarchical fit, by ``{linked}_sd``.
     """
     pairs = model.priors(observations)
-    typical = {p.linked_name: pairs[p.linked_name][0] for p in model.free}
-    spread = {f"{p.linked_name}_sd": pairs[p.linked_name][1] for p in model.free if varies(p, pool)}
+    free = model.parameters(observations)
+    typical = {p.linked_name: pairs[p.linked_name][0] for p in free}
+    spread = {f"{p.linked_name}_sd": pairs[p.linked_name][1] for p in free if varies(p, pool)}
     return typical | spread
 
 

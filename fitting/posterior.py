@@ -14,7 +14,7 @@ from jaxtyping import PRNGKeyArray
 
 from charz.atomic import replacing
 from charz.errors import FitError
-from charz.fitting.contract import Family, Model, Observations
+from charz.fitting.contract import BOOKKEEPING, Family, Model, Observations
 from charz.fitting.convergence import diagnostics
 from charz.fitting.population import draw_devices, population_names, varies
 from charz.fitting.registry import family_of, find_model
@@ -124,6 +124,8 @@ class Posterior:
             ``population``: by name the numbers (empty unless hierarchical).
         """
         posterior = self.tree["posterior"].to_dataset()
+        parameters = [n for n, v in posterior.items() if v.attrs.get("role") != BOOKKEEPING]
+        posterior = posterior[parameters]
         sample = ("chain", "draw")
         rhat, ess = self._diagnostics(posterior)
         tables = {
@@ -134,9 +136,12 @@ class Posterior:
             "ess_bulk": ess,
         }
         columns = {what: {str(n): v.to_numpy() for n, v in table.items()} for what, table in tables.items()}
-        parameters = {name: self._rows(name, columns) for name in self._law_names}
-        populations = [name for name in self._draws if name not in parameters]
-        return {"parameters": parameters, "population": {n: self._rows(n, columns) for n in populations}}
+        laws = [name for name in self._law_names if name in posterior]
+        populations = [name for name in posterior if name not in laws]
+        return {
+            "parameters": {name: self._rows(name, columns) for name in laws},
+            "population": {str(name): self._rows(str(name), columns) for name in populations},
+        }
 
     def _diagnostics(self, posterior: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
         """R-hat and bulk ESS of chains; of independent draws NaN and the effective number of proposals."""

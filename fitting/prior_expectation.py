@@ -12,6 +12,7 @@ from charz.fitting.keys import generator_from
 from charz.fitting.population import population_names
 from charz.fitting.predictive import prior_draws, replicates
 from charz.fitting.priors import Prior
+from charz.fitting.registry import family_of
 
 NUM_DRAWS = 20
 MAX_POINTS = 2000
@@ -47,11 +48,15 @@ def expected_outcomes(
     """
     generator = generator_from(key)
     num_devices = len(observations.devices)
-    drawn = prior_draws(generator, model, priors, pool, num_draws, num_devices)
-    populations = population_names(model, pool)
-    values = {name: value[None] for name, value in drawn.items() if name not in populations}
     name = observations.observed[0]
-    outcomes = replicates(generator, model, values, observations)[name][0, :, 0].reshape(num_draws, -1)
+    own = family_of(model.name).prior_outcomes
+    if own is not None:
+        outcomes = own(generator, model, observations, priors, num_draws)
+    else:
+        drawn = prior_draws(generator, model, priors, pool, num_draws, num_devices)
+        populations = population_names(model, pool)
+        values = {name: value[None] for name, value in drawn.items() if name not in populations}
+        outcomes = replicates(generator, model, values, observations)[name][0, :, 0].reshape(num_draws, -1)
     mask = observations.measured.reshape(num_devices, -1)
     measured = np.asarray(observations.arrays[name], float).reshape(num_devices, -1)
     long_name, unit = observations.long_names.get(name, name), observations.units[name]

@@ -74,9 +74,10 @@ class Site:
 
 def prior_sites(model: Model, observations: Observations, pool: str) -> dict[str, Site]:
     """All priors of a model by name, typical values first."""
-    units = {p.name: observations.unit_of(p) for p in model.free}
-    typical = [Site(p.linked_name, p, False, units[p.name]) for p in model.free]
-    spread = [Site(f"{p.linked_name}_sd", p, True, units[p.name]) for p in model.free if varies(p, pool)]
+    free = model.parameters(observations)
+    units = {p.name: observations.unit_of(p) for p in free}
+    typical = [Site(p.linked_name, p, False, units[p.name]) for p in free]
+    spread = [Site(f"{p.linked_name}_sd", p, True, units[p.name]) for p in free if varies(p, pool)]
     return {site.name: site for site in (*typical, *spread)}
 
 

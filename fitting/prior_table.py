@@ -58,14 +58,15 @@ def observed_with_pool(dataset: xr.Dataset, model: str, pool: str | None) -> tup
         As `priors_for`.
     """
     family = require_suitable(model, dataset)
-    if family.infer is not None:
-        raise FitError(
-            f"model {model!r} of {family.experiment!r} data has no parameters of a device with priors of their own: its"
-            " inference scales its priors to the ranges of the record; leave the priors out"
-        )
     if pool is not None and pool not in POOLS:
         raise FitError(f"pool {pool!r} is not known; choose one of {', '.join(POOLS)}")
     observations = family.observe(dataset)
+    if family.infer is not None:
+        if pool not in (None, "complete"):
+            raise FitError(
+                f"pool is {pool!r}; {family.experiment!r} data are of one device, for which there is only 'complete'"
+            )
+        return observations, "complete"
     pool = pool or default_pool(len(observations.devices), family.min_devices)
     # A model may read settings that these data lack: said here as a fit would say it.
     family.require_information(observations, find_model(model), pool)

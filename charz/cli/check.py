@@ -37,6 +37,7 @@ def check(
     from charz.cli.fitted import one_observation, say_limits
     from charz.fitting import check as run_checks
     from charz.fitting import load_posterior, loo
+    from charz.fitting.checks import FALSE_ALARMS
     from charz.fitting.comparison import MAX_PARETO_K
     from charz.plots.statistics import plot_statistics
 
@@ -48,7 +49,7 @@ def check(
         refuse_output(path, [posterior_file])
     report = Report(as_json)
     checks, left_out, what = run_checks(posterior), loo(posterior), one_observation(posterior)
-    threshold = checks[0].threshold
+    threshold = min((c.threshold for c in checks), default=FALSE_ALARMS)
     report.table(
         f"Posterior predictive checks (two-sided p, failing below {threshold:.2g})",
         ("check", "observed", "expected", "p", "verdict", "looks at"),
@@ -72,7 +73,10 @@ def check(
         ],
     )
     failed = [c.name for c in checks if not c.passed]
-    if failed:
+    if not checks:
+        verdict = "no check applies to these data: there are too few of them to show how they vary"
+        report.warn(verdict)
+    elif failed:
         verdict = f"the model does not describe these data: {', '.join(failed)}"
         report.warn(verdict)
     else:
@@ -88,7 +92,8 @@ def check(
     device_family = posterior.tree.attrs.get("device_family", "")
     title = ", ".join(part for part in (device_family, posterior.model, posterior_file.name) if part)
     posterior.family.plot(posterior.family.curves(posterior, jax.random.key(0)), plot, title)
-    plot_statistics(checks, statistics_plot, title)
+    if checks:
+        plot_statistics(checks, statistics_plot, title)
     result = {
         "posterior": posterior_file.name,
         "model": posterior.model,
@@ -100,11 +105,14 @@ def check(
         "verdict": verdict,
         "loo": {"one_observation": what, **left_out.as_dict()},
         "plot": str(plot),
-        "statistics_plot": str(statistics_plot),
+        "statistics_plot": str(statistics_plot) if checks else None,
     }
     with replacing(output) as temporary:
         temporary.write_text(
             json.dumps(plain(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )
-    report.say(f"written: {output}, {plot} and {statistics_plot}")
-    report.finish({**result, "output": str(output)}, trustworthy=not failed and posterior.converged)
+    written = [output, plot, *([statistics_plot] if checks else [])]
+    report.say(f"written: {', '.join(map(str, written))}")
+    report.finish(
+        {**result, "output": str(output)}, trustworthy=bool(checks) and not failed and posterior.converged
+    )

@@ -7,6 +7,7 @@ from charz.fitting.transfer.cross_validation import blocked_cross_validation as 
 from charz.fitting.transfer.curves import transfer_curves
 from charz.fitting.transfer.identification import identification as identification
 from charz.fitting.transfer.infer import fit_transfer as fit_transfer
+from charz.fitting.transfer.infer import prior_outcomes
 from charz.fitting.transfer.models import MODELS
 from charz.fitting.transfer.prediction import devices_from
 from charz.fitting.transfer.record import EXPERIMENT, observe, require_information
@@ -23,4 +24,5 @@ FAMILY = Family(
     plot=plot_transfer,
     infer=fit_transfer,
     devices_from=devices_from,
+    prior_outcomes=prior_outcomes,
 )

@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import PRNGKeyArray
 
 from charz.errors import FitError
+from charz.fitting.contract import Model, Observations
 from charz.fitting.keys import generator_from
 from charz.fitting.priors import Prior
 from charz.fitting.progress import shown_progress
@@ -18,7 +19,7 @@ from charz.fitting.transfer.hyper import NUM_PROPOSALS
 from charz.fitting.transfer.identification import identification
 from charz.fitting.transfer.prediction import current_at
 from charz.fitting.transfer.priors import LINEAR, SURROGATE, chosen_priors
-from charz.fitting.transfer.record import EXPERIMENT, observe, record_of
+from charz.fitting.transfer.record import EXPERIMENT, Record, observe, record_of
 from charz.fitting.transfer.tree import build_tree
 
 INTERVAL = "90 % equal-tailed"
@@ -77,8 +78,7 @@ def fit_transfer(
         drawn = draw_material(generator, record, model, chosen, number, tick)
     layer = layer_of(record, model)
     prior = prior_values(generator, layer, chosen, NUM_PRIOR_DRAWS)
-    mean = current_at(record, layer, prior, record.voltage)
-    prior_current = mean + prior["noise"][:, None] * generator.standard_normal(mean.shape)
+    prior_current = _currents(generator, record, layer, prior)
     wanted = int(np.clip(MAX_REPLICATED_NUMBERS // (chains * len(record.current)), min(draws, 100), draws))
     kept = np.unique(np.linspace(0, draws - 1, wanted).astype(int))
     expected = drawn.expected.reshape(chains, draws, -1)[:, kept]
@@ -105,6 +105,26 @@ def fit_transfer(
     return build_tree(
         observations, drawn, layer, (chains, draws), kept, predictive, prior, prior_current, attrs, chosen
     )
+
+
+def prior_outcomes(
+    generator: np.random.Generator,
+    model: Model,
+    observations: Observations,
+    priors: Mapping[str, Prior],
+    number: int,
+) -> np.ndarray:
+    """Currents at the measured voltages before the data, (draw, sample), in A."""
+    record = record_of(observations)
+    layer = layer_of(record, model.name)
+    return _currents(generator, record, layer, prior_values(generator, layer, priors, number))
+
+
+def _currents(
+    generator: np.random.Generator, record: Record, layer: HiddenLayer, values: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    mean = current_at(record, layer, values, record.voltage)
+    return mean + values["noise"][:, None] * generator.standard_normal(mean.shape)
 
 
 def prior_values(

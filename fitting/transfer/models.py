@@ -6,6 +6,7 @@ surrogate stand beside them in a group of their own; ``draw_number`` says which 
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,9 +14,10 @@ import numpy as np
 from jaxtyping import Array
 
 from charz.errors import FitError
-from charz.fitting.contract import Arrays, Model, Observations, Values
+from charz.fitting.contract import IDENTITY, LOG, Arrays, FreeParameter, Model, Observations, Values
 from charz.fitting.priors import Prior
-from charz.fitting.transfer.priors import LINEAR, SURROGATE
+from charz.fitting.transfer.priors import LINEAR, SURROGATE, default_priors
+from charz.fitting.transfer.record import record_of
 
 DRAW_NUMBER = "draw_number"
 FITTED = "fitted_current"
@@ -74,10 +76,24 @@ def _no_law(values: Values) -> Any:
     )
 
 
-def _no_priors(observations: Observations) -> dict[str, tuple[Prior, Prior]]:
-    """No priors of single devices: see `charz.fitting.transfer.priors`."""
-    del observations
-    return {}
+def _parameters(name: str, observations: Observations) -> tuple[FreeParameter, ...]:
+    """Parameters of a record: some are there once an electrode."""
+    electrodes = range(record_of(observations).voltage.shape[1])
+    linear = (
+        FreeParameter("level", IDENTITY, "A", "current at the middle of all voltage ranges"),
+        *(FreeParameter(f"slope[{e}]", IDENTITY, "A/V", f"slope along electrode {e}") for e in electrodes),
+        FreeParameter("noise", LOG, "A", "standard deviation of a read"),
+    )
+    if name == LINEAR:
+        return linear
+    bends = (FreeParameter(f"relevance[{e}]", LOG, "1/V", f"bend along electrode {e}") for e in electrodes)
+    return (*linear, FreeParameter("amplitude", LOG, "A", "scale of the nonlinear part"), *bends)
+
+
+def _priors(name: str, observations: Observations) -> dict[str, tuple[Prior, Prior]]:
+    """Priors of a record; there is one device, so the second of each pair is not used."""
+    typical = default_priors(name, record_of(observations))
+    return {site: (prior, Prior("half-normal", (1.0,))) for site, prior in typical.items()}
 
 
 def _no_candidates(observations: Observations) -> dict[str, np.ndarray]:
@@ -93,7 +109,8 @@ def _model(name: str, summary: str) -> Model:
         law=_no_law,
         log_likelihood=log_likelihood,
         replicate=replicate,
-        priors=_no_priors,
+        priors=partial(_priors, name),
+        free_in=partial(_parameters, name),
         candidates=_no_candidates,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from charz.fitting.contract import Observations
+from charz.fitting.contract import BOOKKEEPING, Observations
 from charz.fitting.priors import Prior, priors_to_json
 from charz.fitting.transfer.draws import MaterialDraws
 from charz.fitting.transfer.features import HiddenLayer
@@ -148,7 +148,7 @@ def _draws(scalars: Mapping[str, np.ndarray], shape: tuple[int, int]) -> dict[st
 
 def _parameter_attrs(name: str) -> dict[str, str]:
     if name == DRAW_NUMBER:
-        return _named("1", "number of the draw, to find its weights by")
+        return {**_named("1", "number of the draw, to find its weights by"), "role": BOOKKEEPING}
     stem, _, number = name.partition("_")
     unit, words = UNITS[stem]
     return _named(unit, words.format(number))

@@ -210,11 +210,12 @@ def test_priors_of_a_dataset(simulate, observations):
         priors_for(data, "logistic-directions")
 
 
-def test_inference_of_its_own_has_no_priors_by_name(simulate, monkeypatch):
+def test_a_family_without_populations_has_one_pool(simulate, monkeypatch):
     family = dataclasses.replace(FAMILIES["pulse_switching"], infer=lambda *arguments: None)
     monkeypatch.setitem(FAMILIES, "pulse_switching", family)
-    with pytest.raises(FitError, match="leave the priors out"):
-        priors_for(simulate(1)[0], "logistic")
+    assert "location_sd" not in priors_for(simulate(1)[0], "logistic")
+    with pytest.raises(FitError, match="there is only 'complete'"):
+        priors_for(simulate(1)[0], "logistic", "hierarchical")
 
 
 def test_table_gives_quantiles_on_the_natural_scale(observations):

@@ -9,8 +9,11 @@ from charz.learning.rule import UpdateRule as UpdateRule
 from charz.learning.rule import WriteScheme as WriteScheme
 from charz.learning.rule import join as join
 from charz.learning.schemes import SCHEMES as SCHEMES
+from charz.learning.schemes import ActivityPerturbation as ActivityPerturbation
 from charz.learning.schemes import Backprop as Backprop
+from charz.learning.schemes import Danp as Danp
 from charz.learning.schemes import MeanVariance as MeanVariance
+from charz.learning.schemes import NodePerturbation as NodePerturbation
 from charz.learning.schemes import Scheme as Scheme
 from charz.learning.train import Training as Training
 from charz.learning.train import TrainingData as TrainingData
@@ -21,12 +24,15 @@ from charz.learning.variance import split_variance as split_variance
 
 __all__ = [
     "SCHEMES",
+    "ActivityPerturbation",
     "Backprop",
     "Batch",
+    "Danp",
     "Design",
     "GradientEstimator",
     "Inference",
     "MeanVariance",
+    "NodePerturbation",
     "Scheme",
     "TrainOptions",
     "Training",

@@ -137,7 +137,7 @@ def solve_gates(
     task: GateTask,
     x: Float[np.ndarray, "case data"],
     targets: Float[np.ndarray, "gate case"],
-    descent: Descent = Descent(),  # noqa: B008 - frozen
+    descent: Descent = Descent(),
     chunk_size: int = CHUNK_SIZE,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GateRuns:

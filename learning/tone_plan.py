@@ -150,8 +150,8 @@ def plan_tones(
         multiples = choose_multiples(num_tones, highest, math.ceil(lowest_frequency / base - 1e-9))
     if multiples is None:
         raise TrainError(
-            f"num_tones is {num_tones}: between {lowest_frequency:g} and {sampling_rate / 2:g} Hz there are not as many "
-            f"odd multiples of {base:g} Hz; sample faster, take a longer window, or space the tones more closely"
+            f"num_tones is {num_tones}: between {lowest_frequency:g} and {sampling_rate / 2:g} Hz there are not "
+            f"as many odd multiples of {base:g} Hz; sample faster, take a longer window, or a smaller spacing"
         )
     frequencies = tuple(multiple * base for multiple in multiples)
     density = tuple(noise_density * (1 + corner_frequency / frequency) for frequency in frequencies)

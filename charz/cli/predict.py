@@ -8,7 +8,8 @@ import typer
 
 from charz.cli.output import Report
 from charz.cli.progress import progress_bar
-from charz.cli.training import build_scheme, load_data, load_devices, stamp, title, warn_of_devices
+from charz.cli.training import build_scheme, load_data, stamp, title, warn_of_devices
+from charz.cli.training_devices import load_devices
 from charz.cli.training_options import Json, Request, training_options
 
 # One member of a level cannot vary: its variance is contained in the level above.
@@ -41,7 +42,7 @@ def predict(
     from charz.learning.predict import summary
 
     report = Report(as_json)
-    devices = load_devices(request.device, request.scheme)
+    devices = load_devices(request)
     batches, test, source = load_data(request)
     chosen = build_scheme(request, batches, devices)
     inference = Inference(request.inference, request.votes)  # type: ignore[arg-type]  # checked there

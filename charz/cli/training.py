@@ -1,107 +1,15 @@
-"""What `train`, `predict` and `demo` share: data, devices and scheme from the words of the command line."""
+"""What `train` and `predict` share: data and scheme from the words of the command line."""
 
 import dataclasses
-import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from charz.cli.output import Report
-from charz.cli.training_options import SCHEME_OPTIONS, Request
+from charz.cli.training_devices import Devices
+from charz.cli.training_options import SCHEME_OPTIONS, Request, flag
 from charz.errors import TrainError
 
 if TYPE_CHECKING:
-    from charz.devices import AbstractSwitchingLaw
     from charz.learning import Batch, Scheme, TrainingData
-    from charz.learning.predict import SampleDevices
-
-MEAN_WIRE = "mean-wire"
-SYNAPSE_KIND = "pulse_switching"
-
-
-class Devices(NamedTuple):
-    """Where a network's devices come from.
-
-    `sample` draws unmeasured devices, `believed` is what the controller believes of each, `drive_range` the
-    swept range in `drive_unit`, `warning` is not empty where the fit is not to be trusted.
-    """
-
-    sample: "SampleDevices"
-    believed: "AbstractSwitchingLaw"
-    drive_range: tuple[float, float] | None
-    drive_unit: str
-    sources: tuple[Path, ...]
-    description: str
-    warning: str = ""
-
-
-def load_devices(device: str | None, scheme: str) -> Devices | None:
-    """Devices from a posterior file, or the published mean wire without any spread.
-
-    Raises
-    ------
-    TrainError
-        For an unknown scheme, one that needs devices and got none, software that got some, or a posterior whose
-        devices have no switching probability.
-    """
-    from charz.devices import AbstractSwitchingLaw
-    from charz.learning.schemes import find_scheme
-
-    if find_scheme(scheme).devices is None:
-        if device is not None:
-            raise TrainError(f"scheme {scheme!r} is software and has no devices; leave --device {device} out")
-        return None
-    if device is None:
-        raise TrainError(
-            f"scheme {scheme!r} needs --device POSTERIOR.nc (made by `charz fit`), or --device {MEAN_WIRE}: "
-            "its synapses are devices"
-        )
-    if device == MEAN_WIRE:
-        return _published_mean_wire()
-    import jax.numpy as jnp
-
-    from charz.fitting import load_posterior
-
-    path = Path(device)
-    posterior = load_posterior(path)
-    kind = posterior.family.experiment
-    believed = posterior.believed() if kind == SYNAPSE_KIND else None
-    if not isinstance(believed, AbstractSwitchingLaw):
-        raise TrainError(
-            f"--device {device} holds {posterior.model!r} fitted to {kind} data; the synapses of scheme {scheme!r} are"
-            f" pulsed and switch with a probability, which takes a posterior of {SYNAPSE_KIND} data"
-            " (one switching curve a device, for example --model logistic)"
-        )
-    drive_range = posterior.drive_range
-    if not math.isfinite(float(believed.probability(jnp.asarray(sum(drive_range) / 2)))):
-        raise TrainError(
-            f"--device {device} holds {posterior.model!r}, whose switching probability depends on the pulse width; the"
-            " pulses of a network have none here: fit a model of the amplitude alone, for example --model logistic"
-        )
-    return Devices(
-        sample=posterior.new_devices,
-        believed=believed,
-        drive_range=drive_range,
-        drive_unit=posterior.drive_unit,
-        sources=(path,),
-        description=f"{posterior.model}, pool {posterior.pool}, from {path.name}",
-        warning="" if posterior.converged else f"{path.name} holds a fit that did not converge",
-    )
-
-
-def _published_mean_wire() -> Devices:
-    import jax
-    import jax.numpy as jnp
-
-    from charz.devices import mean_wire
-
-    law = mean_wire()
-
-    def sample(key: Any, num_draws: int, shape: tuple[int, ...]) -> "AbstractSwitchingLaw":
-        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_draws, *shape)), law)
-
-    return Devices(
-        sample, law, None, "arb", (), "published mean wire of Ellis et al. 2023, no spread between wires"
-    )
 
 
 def load_data(request: Request) -> tuple["TrainingData", "Batch", str]:
@@ -182,11 +90,6 @@ def build_scheme(request: Request, data: "TrainingData", devices: Devices | None
         "mean_input": round(float(data.train.x.mean()), 4),
     }
     return kind(sizes, **{name: v for name, v in from_data.items() if name in known}, **options)
-
-
-def flag(name: str) -> str:
-    """An option's name as it is typed."""
-    return f"--{name.replace('_', '-')}"
 
 
 def warn_of_devices(report: Report, devices: Devices | None) -> None:

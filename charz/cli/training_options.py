@@ -19,6 +19,8 @@ class Request(NamedTuple):
     patience: int
     inference: str
     votes: int
+    read_interval: float | None
+    gain: float | None
     seed: int
     options: dict[str, Any]
 
@@ -40,6 +42,12 @@ SCHEME_OPTIONS: dict[str, Any] = {
     "differential": Annotated[
         bool | None,
         typer.Option("--differential", help="Each synapse is a pair of wires, so it can be negative."),
+    ],
+    "decorrelation_rate": Annotated[
+        float | None, typer.Option("--decorrelation-rate", help="Rate that decorrelates a layer's inputs.")
+    ],
+    "final_rate": Annotated[
+        float | None, typer.Option("--final-rate", help="Share of the learning rate left at the last step.")
     ],
     "learning_rate": Annotated[
         float | None, typer.Option("--learning-rate", help="Rate of the optimizer, at the start.")
@@ -92,6 +100,22 @@ SHARED_OPTIONS: dict[str, tuple[Any, Any]] = {
         "single-shot",
     ),
     "votes": (Annotated[int, typer.Option("--votes", help="Passes of --inference votes.")], 1),
+    "read_interval": (
+        Annotated[
+            float | None,
+            typer.Option(
+                "--read-interval", help="Time between reads of a node's noise, in s; default: the record's."
+            ),
+        ],
+        None,
+    ),
+    "gain": (
+        Annotated[
+            float | None,
+            typer.Option("--gain", help="Volts at a node per unit of the telegraph signal; default 1 for V."),
+        ],
+        None,
+    ),
     "seed": (Annotated[int, typer.Option("--seed", help="Seed of every random draw.")], 0),
 }
 PANEL = "Options of schemes"
@@ -125,6 +149,11 @@ def _in_panel(annotation: Any) -> Any:
     (option,) = annotation.__metadata__
     option.rich_help_panel = PANEL
     return annotation
+
+
+def flag(name: str) -> str:
+    """An option's name as it is typed."""
+    return f"--{name.replace('_', '-')}"
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]

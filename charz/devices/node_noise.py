@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from charz.devices.random_words import normal, random_words, to_uniform
 from charz.errors import CharzError
@@ -175,6 +175,6 @@ def require_everywhere(name: str, value: Any, valid: Any, what: str) -> None:
     if isinstance(value, jax.core.Tracer):
         return
     values = np.asarray(value)
-    wrong: Bool[np.ndarray, "..."] = ~np.asarray(valid(values))
+    wrong = ~np.asarray(valid(values))
     if wrong.any():
         raise CharzError(f"{name} is {values[wrong].flat[0]:g}; it must be {what}")

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
@@ -20,6 +21,8 @@ from charz.devices.telegraph import (
 from charz.devices.two_state_chain import run_chain
 from charz.errors import CharzError
 
+# Reads drawn at once.
+BLOCK = 32
 # By so much may the sum of two probabilities exceed 1 in single precision.
 ROUNDING = 1e-6
 
@@ -98,13 +101,23 @@ class JunctionNoise(NodeNoise):
     def draw(
         self, key: PRNGKeyArray, state: JunctionState, batch: int, nodes: int
     ) -> tuple[Float[Array, "batch nodes"], JunctionState]:
-        """Voltages of `batch` consecutive reads of every junction, in V, and the states they end in.
+        """Voltages of `batch` consecutive reads of every junction, in V, and the states they end in."""
 
-        One cipher block a read gives both the word that decides on the flip and the Gaussian.
-        """
-        read, flips = random_words(key, (batch, nodes))
-        states, last = run_chain(flips, state.high, self.flip_up, self.flip_down)
-        return self.low + self.separation * states + self.noise * to_normal(read), JunctionState(last)
+        def block(high: Array, index: Array, size: int = BLOCK) -> tuple[Array, Array]:
+            # One cipher block a read gives both the word that decides on the flip and the Gaussian.
+            read, flips = random_words(jax.random.fold_in(key, index), (size, nodes))
+            states, high = run_chain(flips, high, self.flip_up, self.flip_down)
+            return high, self.low + self.separation * states + self.noise * to_normal(read)
+
+        # The loop is there for its output: a whole batch at once would be fused into everything that uses the
+        # noise, and the cipher computed again for each use - half as much again for a step of training.
+        num_blocks, rest = divmod(batch, BLOCK)
+        high, volts = jax.lax.scan(block, state.high, jnp.arange(num_blocks))
+        volts = volts.reshape(-1, nodes)
+        if rest:
+            high, last = block(high, jnp.asarray(num_blocks), rest)
+            volts = jnp.concatenate([volts, last])
+        return volts, JunctionState(high)
 
     def fraction_high(self) -> Float[Array, "..."]:
         """Share of reads in the high state."""

@@ -182,5 +182,6 @@ def homodyne(
 
 
 def current_logits(current: Float[Array, " case"], state: HomodyneState) -> Float[Array, "case 2"]:
+    """Logits (case, 2) of currents in A: minus and plus the distance from the threshold, in nA."""
     distance = (current - state.threshold) / LOGIT_UNIT
     return jnp.stack([-distance, distance], axis=-1)

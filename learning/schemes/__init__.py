@@ -4,7 +4,20 @@ from charz.learning.schemes.backprop import Backprop as Backprop
 from charz.learning.schemes.contract import Scheme as Scheme
 from charz.learning.schemes.mean_variance import MEAN_FIELD as MEAN_FIELD
 from charz.learning.schemes.mean_variance import MeanVariance as MeanVariance
+from charz.learning.schemes.perturbation import ActivityPerturbation as ActivityPerturbation
+from charz.learning.schemes.perturbation import Danp as Danp
+from charz.learning.schemes.perturbation import NodePerturbation as NodePerturbation
 from charz.learning.schemes.registry import SCHEMES as SCHEMES
 from charz.learning.schemes.registry import find_scheme as find_scheme
 
-__all__ = ["MEAN_FIELD", "SCHEMES", "Backprop", "MeanVariance", "Scheme", "find_scheme"]
+__all__ = [
+    "MEAN_FIELD",
+    "SCHEMES",
+    "ActivityPerturbation",
+    "Backprop",
+    "Danp",
+    "MeanVariance",
+    "NodePerturbation",
+    "Scheme",
+    "find_scheme",
+]

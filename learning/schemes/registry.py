@@ -4,8 +4,11 @@ from charz.errors import TrainError
 from charz.learning.schemes.backprop import Backprop
 from charz.learning.schemes.contract import Scheme
 from charz.learning.schemes.mean_variance import MeanVariance
+from charz.learning.schemes.perturbation import ActivityPerturbation, Danp, NodePerturbation
 
-SCHEMES: dict[str, type[Scheme]] = {scheme.name: scheme for scheme in (MeanVariance, Backprop)}
+SCHEMES: dict[str, type[Scheme]] = {
+    scheme.name: scheme for scheme in (MeanVariance, Danp, ActivityPerturbation, NodePerturbation, Backprop)
+}
 
 
 def find_scheme(name: str) -> type[Scheme]:

@@ -57,7 +57,7 @@ def test_voltages_follow_the_inputs():
 def test_unknown_names_and_equal_voltages_are_refused():
     with pytest.raises(CharzError, match="'MAYBE' is not known; two inputs have sixteen: FALSE, AND"):
         logic_function("MAYBE")
-    with pytest.raises(CharzError, match="low is 0.5 V and high 0.5 V"):
+    with pytest.raises(CharzError, match=r"low is 0\.5 V and high 0.5 V"):
         logic_voltages(0.5, 0.5)
     with pytest.raises(CharzError, match="must be finite"):
         logic_voltages(-0.9, np.inf)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from charz.devices import published_junction
 from charz.errors import TrainError
 from charz.learning import (
     SCHEMES,
@@ -25,6 +26,7 @@ from charz.learning.schemes import find_scheme
 SIZES = {"single": (64, 10), "hidden": (64, 24, 10)}
 # Options of each scheme that the protocol runs with, by a label; a scheme without a row fails its coverage test.
 # At N = 1 the reads of a small hidden layer of single wires drown what it could pass on.
+NOISY = {"learning_rate": 2e-2, "final_rate": 0.2}
 OPTIONS = {
     "mean-variance": {
         "single": {
@@ -36,6 +38,9 @@ OPTIONS = {
             "N16-pair": {"num_reads": 16, "differential": True},
         },
     },
+    "danp": {"single": {"": NOISY}, "hidden": {"": NOISY | {"decorrelation_rate": 1e-3}}},
+    "activity-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
+    "node-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
     "backprop": {"single": {"": {}}, "hidden": {"": {}}},
 }  # fmt: skip
 CASES = {
@@ -47,7 +52,12 @@ CASES = {
 
 
 def devices(scheme, wires, num_runs=1):
-    return wires(num_runs) if scheme.devices == "synapse" else None
+    """Published devices with a leading run axis, as the scheme's role asks."""
+    if scheme.devices == "synapse":
+        return wires(num_runs)
+    if scheme.devices == "noise":
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, num_runs), published_junction())
+    return None
 
 
 def keys(seed, num_runs=1):
@@ -160,6 +170,24 @@ def test_a_wrong_scheme_is_refused(options, words):
     with pytest.raises(TrainError) as error:
         MeanVariance(**{"sizes": (64, 10), **options})
     assert all(word in str(error.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"learning_rate": 0.0}, "learning_rate is 0"),
+        ({"final_rate": 2.0}, "final_rate is 2.0; it must be at most 1"),
+        ({"decorrelation_rate": -1.0}, "decorrelation_rate is -1.0"),
+    ],
+)
+def test_a_wrong_perturbation_is_refused(options, words):
+    with pytest.raises(TrainError, match=words):
+        find_scheme("danp")((64, 10), **options)
+
+
+def test_noise_is_asked_for():
+    with pytest.raises(TrainError, match="noise of its nodes"):
+        find_scheme("danp")((64, 10)).rule(None)
 
 
 def test_an_unknown_scheme_is_refused():

@@ -64,6 +64,71 @@ def test_predict_writes_accuracies_with_their_split(charz, tmp_path):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.fixture(scope="module")
+def telegraph_file(tmp_path_factory):
+    """Posterior of a short simulated record of four junctions, in volts."""
+    import jax
+    from designs import DESIGNS
+
+    from charz.fitting import fit
+
+    path = tmp_path_factory.mktemp("telegraph") / "junctions.nc"
+    design = DESIGNS["telegraph"]["two-state"]
+    posterior = fit(
+        simulated(design), "two-state", key=jax.random.key(0), pool="complete", draws=100, warmup=200, chains=2
+    )
+    posterior.save(path)
+    return path
+
+
+def simulated(design):
+    """Records of two levels 12 mV apart, flips 0.08 a sample, in place of the design's placeholder."""
+    generator = np.random.default_rng(0)
+    dataset = design.dataset.isel(device=[0]).copy(deep=True)
+    shape = dataset["signal"].shape
+    state = np.cumsum(generator.uniform(size=shape) < 0.08, axis=-1) % 2
+    signal = 0.036 + 0.012 * state + 0.001 * generator.standard_normal(shape)
+    dataset["signal"] = dataset["signal"].copy(data=signal)
+    dataset["signal"].attrs["units"] = "V"
+    return dataset
+
+
+def test_perturbation_learns_on_junctions_and_says_both_accuracies(charz, tmp_path):
+    path = tmp_path / "run.nc"
+    code, out, _ = charz(
+        "train", "--scheme", "danp", "--device", "published-junction", *QUICK, "--learning-rate", "0.02",
+        "--hidden", "16", "--json", "-o", path,
+    )  # fmt: skip
+    result, run = json.loads(out), xr.load_dataset(path)
+    assert code == 0
+    assert result["num_devices"] == 26
+    assert run["accuracy"].dims == ("repeat",)
+    np.testing.assert_allclose(result["noise_free_accuracy"], run["noise_free_accuracy"])
+    assert run["estimator_decorrelation_0_mixing"].shape == (64, 64)
+    assert "standardised" in run.attrs["data"]
+    assert "per read" not in run.attrs["device"]
+
+
+def test_a_fitted_record_gives_every_node_its_junction(charz, telegraph_file, tmp_path):
+    design = ["--draws", "2", "--arrays", "1", "--seeds", "1", "--repeats", "2"]
+    code, out, err = charz(
+        "predict", "--scheme", "activity-perturbation", "--device", telegraph_file, *QUICK, *design,
+        "-o", tmp_path / "prediction.nc",
+    )  # fmt: skip
+    assert code in (0, 3), err  # a short record may not have converged, which is said
+    assert "correlation time" in " ".join(out.split())
+    assert xr.load_dataset(tmp_path / "prediction.nc")["accuracy"].shape == (2, 1, 1, 2)
+
+
+def test_a_record_cannot_be_a_synapse_nor_wires_a_noise(charz, telegraph_file, tmp_path):
+    code, _, err = charz("train", "--device", telegraph_file, "-o", tmp_path / "out.nc")
+    assert code == 2
+    assert "pulse_switching" in err
+    code, _, err = charz("train", "--scheme", "danp", "--device", "mean-wire", "-o", tmp_path / "out.nc")
+    assert code == 2
+    assert "mean-wire" in err
+
+
 BAD = {
     "unknown scheme": (["train", "--scheme", "magic"], ["magic", "mean-variance"]),
     "no device": (["train"], ["--device", "charz fit"]),
@@ -75,6 +140,17 @@ BAD = {
     "no reads": (["train", "--device", "mean-wire", "--num-reads", "0"], ["num_reads", "at least once"]),
     "repeats": (["train", "--device", "mean-wire", "--repeats", "0"], ["--repeats"]),
     "mode": (["predict", "--device", "mean-wire", "--mode", "guess"], ["guess", "transfer"]),
+    "option of another scheme": (
+        ["train", "--scheme", "backprop", "--num-reads", "4"], ["--num-reads", "does not apply", "--learning-rate"],
+    ),
+    "junction needs a device": (["train", "--scheme", "danp"], ["--device", "published-junction"]),
+    "read interval of a synapse": (
+        ["train", "--device", "mean-wire", "--read-interval", "1e-6"], ["--read-interval", "noise"],
+    ),
+    "gain of the published junction": (
+        ["train", "--scheme", "danp", "--device", "published-junction", "--gain", "2"], ["--gain", "per read"],
+    ),
+    "inference": (["train", "--device", "mean-wire", "--inference", "guess"], ["guess", "votes"]),
     "software": (["predict", "--scheme", "backprop"], ["no devices", "charz train"]),
     "draws": (["predict", "--device", "mean-wire", "--draws", "0"], ["draws is 0"]),
 }

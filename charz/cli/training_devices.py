@@ -1,0 +1,176 @@
+"""Devices for `train` and `predict`: from a posterior file, or published ones by name."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from charz.cli.training_options import Request, flag
+from charz.errors import TrainError
+
+if TYPE_CHECKING:
+    from charz.fitting import Posterior
+    from charz.learning.predict import SampleDevices
+
+MEAN_WIRE = "mean-wire"
+JUNCTION = "published-junction"
+SYNAPSE_KIND, NOISE_KIND = "pulse_switching", "telegraph"
+VOLT = "V"
+
+
+class Devices(NamedTuple):
+    """Where a network's devices come from.
+
+    `sample` draws unmeasured devices, `believed` is what the controller believes of each, `drive_range` the
+    swept range in `drive_unit` (of synapses), `warning` is not empty where the fit is not to be trusted.
+    """
+
+    sample: "SampleDevices"
+    believed: Any
+    drive_range: tuple[float, float] | None
+    drive_unit: str
+    sources: tuple[Path, ...]
+    description: str
+    warning: str = ""
+
+
+def load_devices(request: Request) -> Devices | None:
+    """Devices that the request names, in the role that its scheme has for them.
+
+    Raises
+    ------
+    TrainError
+        For an unknown scheme, one that needs devices and got none, software that got some, or a posterior of devices
+        that cannot play the role.
+    """
+    from charz.learning.schemes import find_scheme
+
+    role = find_scheme(request.scheme).devices
+    if role != "noise":
+        for name in ("read_interval", "gain"):
+            if getattr(request, name) is not None:
+                raise TrainError(
+                    f"{flag(name)} does not apply to scheme {request.scheme!r}: it says how the nodes' noise is read"
+                )
+    if role is None:
+        if request.device is not None:
+            raise TrainError(
+                f"scheme {request.scheme!r} is software and has no devices; leave --device {request.device} out"
+            )
+        return None
+    published, does = {
+        "synapse": (MEAN_WIRE, "its synapses are devices"),
+        "noise": (JUNCTION, "the noise of its nodes comes from devices"),
+    }[role]
+    if request.device is None:
+        raise TrainError(
+            f"scheme {request.scheme!r} needs --device POSTERIOR.nc (made by `charz fit`), or --device {published}:"
+            f" {does}"
+        )
+    if request.device == published:
+        return _mean_wire() if role == "synapse" else _junction(request)
+    from charz.fitting import load_posterior
+
+    posterior = load_posterior(Path(request.device))
+    return _synapses(posterior, request) if role == "synapse" else _noise(posterior, request)
+
+
+def _synapses(posterior: "Posterior", request: Request) -> Devices:
+    import jax.numpy as jnp
+
+    from charz.devices import AbstractSwitchingLaw
+
+    kind, device = posterior.family.experiment, request.device
+    believed = posterior.believed() if kind == SYNAPSE_KIND else None
+    if not isinstance(believed, AbstractSwitchingLaw):
+        raise TrainError(
+            f"--device {device} holds {posterior.model!r} fitted to {kind} data; the synapses of scheme"
+            f" {request.scheme!r} are pulsed and switch with a probability, which takes a posterior of {SYNAPSE_KIND}"
+            " data (one switching curve a device, for example --model logistic)"
+        )
+    drive_range = posterior.drive_range
+    if not math.isfinite(float(believed.probability(jnp.asarray(sum(drive_range) / 2)))):
+        raise TrainError(
+            f"--device {device} holds {posterior.model!r}, whose switching probability depends on the pulse width; the"
+            " pulses of a network have none here: fit a model of the amplitude alone, for example --model logistic"
+        )
+    return Devices(
+        posterior.new_devices, believed, drive_range, posterior.drive_unit, **_origin(posterior, request)
+    )
+
+
+def _noise(posterior: "Posterior", request: Request) -> Devices:
+    from charz.devices import TelegraphJunction, junction_noise
+
+    kind, device = posterior.family.experiment, request.device
+    believed = posterior.believed() if kind == NOISE_KIND else None
+    if not isinstance(believed, TelegraphJunction):
+        raise TrainError(
+            f"--device {device} holds {posterior.model!r} fitted to {kind} data; the nodes of scheme"
+            f" {request.scheme!r} fluctuate between two levels, which takes a posterior of {NOISE_KIND} data with"
+            " --model two-state"
+        )
+    units = posterior.units()
+    if request.gain is None and units["separation"] != VOLT:
+        raise TrainError(
+            f"--device {device} was measured in {units['separation']}, and a node adds volts: give --gain, the volts"
+            " at the node per unit of the signal"
+        )
+    interval, how = request.read_interval, "as asked for"
+    if interval is None:
+        measured = posterior.observations().arrays["interval"]
+        interval, how = float(measured.flat[0]), "that of the record"
+    gain = 1.0 if request.gain is None else request.gain
+    time_unit = "s" if units["rate_up"] == "1/s" else "samples"
+
+    def sample(key: Any, num_draws: int, shape: tuple[int, ...]) -> Any:
+        return junction_noise(posterior.new_devices(key, num_draws, shape), interval, gain)
+
+    typical = junction_noise(believed, interval, gain)
+    origin = _origin(posterior, request)
+    dwell = 1 / float(believed.rate_up + believed.rate_down)
+    origin["description"] += (
+        f"; nodes are read every {interval:.3g} {time_unit} ({how}), {interval / dwell:.2g} of a junction's correlation"
+        " time"
+    )
+    return Devices(sample, typical, None, VOLT, **origin)
+
+
+def _origin(posterior: "Posterior", request: Request) -> dict[str, Any]:
+    path = Path(str(request.device))
+    return {
+        "sources": (path,),
+        "description": f"{posterior.model}, pool {posterior.pool}, from {path.name}",
+        "warning": "" if posterior.converged else f"{path.name} holds a fit that did not converge",
+    }
+
+
+def _mean_wire() -> Devices:
+    from charz.devices import mean_wire
+
+    law = mean_wire()
+    what = "published mean wire of Ellis et al. 2023, no spread between wires"
+    return Devices(_all_alike(law), law, None, "arb", (), what)
+
+
+def _junction(request: Request) -> Devices:
+    from charz.devices import published_junction
+
+    for name in ("read_interval", "gain"):
+        if getattr(request, name) is not None:
+            raise TrainError(
+                f"{flag(name)} does not apply to --device {JUNCTION}: its constants are per read, in volts"
+            )
+    noise = published_junction()
+    what = "published junction of Koenders et al. 2025 at every node, no spread between junctions"
+    return Devices(_all_alike(noise), noise, None, VOLT, (), what)
+
+
+def _all_alike(device: Any) -> "SampleDevices":
+    """Sampler of devices without any spread."""
+    import jax
+    import jax.numpy as jnp
+
+    def sample(key: Any, num_draws: int, shape: tuple[int, ...]) -> Any:
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_draws, *shape)), device)
+
+    return sample

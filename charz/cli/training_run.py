@@ -1,0 +1,73 @@
+"""One training run as a labelled dataset: weights, what the estimator learnt beside them, curves, devices."""
+
+from typing import TYPE_CHECKING, Any
+
+from charz.cli.training_devices import Devices
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from charz.learning import Scheme, Training
+
+
+def run_dataset(
+    trained: "Training", accuracies: dict[str, Any], scheme: "Scheme", devices: Devices | None, hardware: Any
+) -> "xr.Dataset":
+    """Weights of every layer, learning curves, and test readings of every inference mode.
+
+    Parameters
+    ----------
+    trained : Training
+        Of one run.
+    accuracies : dict
+        Readings of the test set, (repeat,) or (), by variable name.
+    scheme, devices, hardware
+        What was trained on which devices.
+    """
+    import numpy as np
+    import xarray as xr
+
+    role = type(scheme).devices
+    unit = "1" if role != "synapse" or devices is None else devices.drive_unit
+    what = "drive of the synapses" if role == "synapse" else "weight"
+    epochs = int(trained.num_epochs[0])
+    variables: dict[str, Any] = {
+        name: (
+            ("repeat",) if np.ndim(readings) else (),
+            np.asarray(readings),
+            {"units": "1", "long_name": f"test {name.replace('_', ' ')} (fraction)"},
+        )
+        for name, readings in accuracies.items()
+    }
+    for name in ("validation_loss", "validation_accuracy", "train_loss"):
+        curve = np.asarray(getattr(trained, name)[0, :epochs])
+        variables[name] = ("epoch", curve, {"units": "1", "long_name": name.replace("_", " ")})
+    for index, layer in enumerate(trained.state.weights):
+        weight, bias = np.asarray(layer.weight[0]), np.asarray(layer.bias[0])
+        dims = (f"input_{index}", f"output_{index}")
+        variables[f"weight_{index}"] = (
+            dims if weight.ndim == 2 else ("wire", *dims),
+            weight,
+            {"units": unit, "long_name": f"{what} of layer {index}"},
+        )
+        variables[f"bias_{index}"] = (dims[1], bias, {"units": "1", "long_name": f"bias of layer {index}"})
+    variables |= _leaves("estimator", trained.state.estimator, "state of the estimator")
+    if hardware is not None:
+        actual = hardware.actual if role == "synapse" else hardware
+        variables |= _leaves("device", actual, "actual value of each device", "device")
+    attrs = {"kind": "training run"}
+    return xr.Dataset(variables, coords={"epoch": np.arange(1, epochs + 1)}, attrs=attrs)
+
+
+def _leaves(prefix: str, tree: Any, long_name: str, dim: str = "") -> dict[str, Any]:
+    """Every array of a pytree of one run, named by its place."""
+    import jax
+    import numpy as np
+
+    found = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        parts = [str(getattr(key, "name", getattr(key, "idx", key))) for key in path]
+        name, value = "_".join((prefix, *parts)), np.asarray(leaf[0])
+        dims = (dim,) if dim and value.ndim == 1 else tuple(f"{name}_{axis}" for axis in range(value.ndim))
+        found[name] = (dims, value, {"long_name": f"{' '.join(parts)}: {long_name}"})
+    return found

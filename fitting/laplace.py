@@ -9,34 +9,34 @@ than the posterior's, and with weights
 smoothed by a generalised Pareto distribution (Vehtari, Simpson, Gelman, Yao & Gabry, J. Mach. Learn. Res. 25, 72
 (2024)). Its shape k tells whether the approximation can be trusted (k <= 0.7); draws are resampled by the weights,
 so what is left of its error is the weights' own. Cost: one evaluation of the likelihood a proposal, memory linear
-in the record.
+in the record; of a very long record a part stands in for the whole (`charz.fitting.stand_in`), and the standard
+error of that is told with the result.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from arviz_stats.base import array_stats
 from jaxtyping import Array
 
-from charz.fitting.contract import Model
 from charz.fitting.convergence import Convergence
+from charz.fitting.density import Density
 from charz.fitting.keys import generator_from
-from charz.fitting.population import device_terms
-from charz.fitting.priors import distribution
 from charz.fitting.sampling import Draws, Prepared
+from charz.fitting.stand_in import standard_error
 
 NUM_PROPOSALS = 1000
 # A long record's posterior is closer to normal, and each proposal costs more: outcomes evaluated in all, at least
 # as many proposals as the effective number that is asked for.
-NUM_EVALUATED = 400_000_000
+NUM_EVALUATED = 80_000_000
 LEAST_PROPOSALS = 120
-# The same for the terms of leave-one-out, which are kept for some of the draws.
-LEAST_KEPT = 5
+# Leave-one-out needs 25 draws for a tail to smooth.
+LEAST_JUDGED = 28
 DEGREES_OF_FREEDOM = 7.0
+# Standard error of log weights, in nats, up to which a stand-in is taken for the whole record.
+LARGEST_ERROR = 0.2
 
 
 def approximate(
@@ -56,12 +56,11 @@ def approximate(
     num_chains, num_draws : int
         Shape of the result; the draws are independent, chains are only a layout.
     tick : callable, optional
-        Called with 1 after each batch of proposals.
+        Called with the number of proposals after each batch.
     """
     generator = generator_from(key)
-    proposals, log_q = _proposals(generator, prepared)
-    log_p = _evaluate(prepared, proposals, tick)
-    log_weights, k, effective = _smoothed(log_p - log_q)
+    proposals, log_ratios, remarks = _weighed(generator, prepared, tick)
+    log_weights, k, effective = _smoothed(log_ratios)
     picked = _resample(generator, log_weights, num_chains * num_draws)  # (unit, draw)
     values = _values(prepared, proposals, picked, (num_chains, num_draws))
     names = [p.name for p in prepared.model.free]
@@ -77,21 +76,64 @@ def approximate(
         values=values,
         stats={"diverging": np.zeros((num_chains, num_draws), bool)},
         convergence=convergence,
-        remarks=(),
+        remarks=remarks,
     )
 
 
 def kept_draws(num_chains: int, num_draws: int, size: int) -> np.ndarray:
     """Numbers of the draws whose terms of leave-one-out are evaluated: all of a short record's."""
-    number = int(np.clip(NUM_EVALUATED // (4 * size * num_chains), LEAST_KEPT, num_draws))
+    wanted = max(NUM_EVALUATED // size, LEAST_JUDGED)
+    number = min(-(-wanted // num_chains), num_draws)
     return np.unique(np.linspace(0, num_draws - 1, number).astype(int))
 
 
-def _proposals(generator: np.random.Generator, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
-    """Draws from the multivariate t around each unit's mode, (proposal, unit, parameter), and ln of their density."""
+def _weighed(
+    generator: np.random.Generator, prepared: Prepared, tick: Callable[[int], None] | None
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Proposals (proposal, unit, parameter), the logarithm of posterior over proposal density, and remarks."""
+    modes, size = prepared.known.modes, prepared.data["blank"].size
+    stand_in, told = modes.stand_in, ()
+    if stand_in is not None:
+        proposals, log_q = _proposals(generator, prepared, stand_in.measured.size)
+        density = _density(prepared, stand_in.arrays, with_terms=True)
+        log_p, terms = density(np.concatenate([modes.mode[None], proposals]), tick)
+        errors = standard_error(terms[1:], terms[0])
+        error = float(
+            np.quantile(np.sqrt((errors**2).sum(1)) if prepared.pool == "complete" else errors, 0.95)
+        )
+        told = (
+            f"log weights from the exact gradient over {size} samples and from {stand_in.measured.size} of them for "
+            f"what is beyond it: standard error {error:.2g} nats (limit {LARGEST_ERROR:g})",
+        )
+        if error <= LARGEST_ERROR:
+            return proposals, log_p[1:] - log_q, told
+        told = (f"{told[0]}; too large, each proposal was evaluated on all samples",)
+    proposals, log_q = _proposals(generator, prepared, size)
+    log_p, _ = _density(prepared, prepared.data["arrays"])(proposals, tick)
+    return proposals, log_p - log_q, told
+
+
+def _density(prepared: Prepared, arrays: Mapping[str, Any], *, with_terms: bool = False) -> Density:
+    names = [p.linked_name for p in prepared.model.free]
+    return Density(
+        prepared.model,
+        tuple((name, family) for name, family in prepared.families if name in names),
+        prepared.pool,
+        arrays,
+        {name: prepared.data["priors"][name] for name in names},
+        with_terms=with_terms,
+    )
+
+
+def _proposals(
+    generator: np.random.Generator, prepared: Prepared, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws from the multivariate t around each unit's mode, (proposal, unit, parameter), and ln of their density.
+
+    As many as `size` outcomes of each allow.
+    """
     modes = prepared.known.modes
     num_parameters = modes.mode.shape[1]
-    size = prepared.data["blank"].size
     number = int(np.clip(NUM_EVALUATED // size, LEAST_PROPOSALS, NUM_PROPOSALS))
     root = np.linalg.cholesky(modes.covariance)
     normal = generator.standard_normal((number, *modes.mode.shape))
@@ -101,40 +143,6 @@ def _proposals(generator: np.random.Generator, prepared: Prepared) -> tuple[np.n
     power = (DEGREES_OF_FREEDOM + num_parameters) / 2
     log_density = -power * np.log1p((scaled**2).sum(-1) / DEGREES_OF_FREEDOM)
     return eta, log_density  # up to a constant of each unit, which weights do not need
-
-
-def _evaluate(prepared: Prepared, proposals: np.ndarray, tick: Callable[[int], None] | None) -> np.ndarray:
-    """Log posterior (proposal, unit)."""
-    program = _program(prepared.model, prepared.families, prepared.pool)
-    values = []
-    data = {name: prepared.data[name] for name in ("arrays", "blank", "priors")}
-    for index, eta in enumerate(proposals):
-        values.append(np.asarray(program(eta, data)))
-        if tick is not None and index % 10 == 9:
-            tick(10)
-    return np.stack(values)
-
-
-@lru_cache(maxsize=16)
-def _program(
-    model: Model, families: tuple[tuple[str, str], ...], pool: str
-) -> Callable[[np.ndarray, Any], Array]:
-    """Log posterior of every unit for one proposal."""
-    family = dict(families)
-
-    def evaluate(eta: Array, data: Any) -> Array:
-        num_devices = data["blank"].shape[0]
-        columns = {p.linked_name: eta[:, i] for i, p in enumerate(model.free)}
-        log_prior = jnp.stack(
-            [distribution(family[n], data["priors"][n]).log_prob(v) for n, v in columns.items()]
-        ).sum(0)
-        values = model.values_from_linked(columns)
-        each = {n: jnp.broadcast_to(v, (num_devices,)) for n, v in values.items()}
-        terms = device_terms(model.log_likelihood, each, data["arrays"], num_devices)
-        total = terms.reshape(num_devices, -1).sum(1)
-        return log_prior + (total.sum()[None] if pool == "complete" else total)
-
-    return jax.jit(evaluate)
 
 
 def _smoothed(log_ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

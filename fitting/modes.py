@@ -1,16 +1,10 @@
-r"""Where each device's own posterior peaks and how sharply: cheap, vectorised, before any sampling.
+"""Where each device's own posterior peaks and how sharply: cheap, vectorised, before any sampling.
 
 The peak starts the chains, and its sharpness tells how informative each device's data are, from which
 `charz.fitting.centring` chooses the parametrization. The Laplace approximation (`charz.fitting.laplace`) is the
 normal distribution with this centre and covariance.
-
-Newton's method with damping; where the log posterior is not concave its curvatures enter by their size, so that
-every step still climbs (saddle-free Newton): with the Hessian :math:`-H = V\,\mathrm{diag}(\lambda)\,V^T`,
-
-.. math:: \Delta\eta = V\,\mathrm{diag}\frac{1}{|\lambda| + \mu}\,V^T g .
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,15 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from charz.fitting.anchors import anchored_peak
+from charz.fitting.ascent import best_candidate, climb, made_definite
 from charz.fitting.contract import Model, Observations
 from charz.fitting.inference import COMPILER_OPTIONS
 from charz.fitting.population import device_terms
 from charz.fitting.priors import Prior, constants_of, distribution, families_of
-
-NUM_ITERATIONS = 80
-# Half of the decrement is the climb that is left, in nats.
-SMALL_DECREMENT = 1e-9
-MAX_DAMPING = 1e9
+from charz.fitting.stand_in import StandIn
 
 
 @dataclass(frozen=True)
@@ -46,11 +38,14 @@ class Modes:
         Inverse of the curvature of the log posterior there.
     information : array (unit, parameter)
         Marginal precision that the data alone contribute: 1/variance minus the prior's curvature, at least 0.
+    stand_in : StandIn, optional
+        Part of a long record that stood in for the whole, tied to it next to the peak.
     """
 
     mode: np.ndarray
     covariance: np.ndarray
     information: np.ndarray
+    stand_in: StandIn | None = None
 
     def take(self, columns: list[int]) -> "Modes":
         """Keep some of the parameters."""
@@ -73,10 +68,34 @@ def find_modes(model: Model, priors: Mapping[str, Prior], observations: Observat
     pool : str
         ``complete`` makes all devices one unit.
     """
-    if model.subsample is not None and (part := model.subsample(observations)) is not None:
-        start = find_modes(dataclasses.replace(model, subsample=None), priors, part, pool).mode
-    else:
-        start = None
+    part = None if model.subsample is None else model.subsample(observations)
+    start = None
+    if isinstance(part, StandIn):
+        peak = anchored_peak(model, priors, part, pool)
+        if peak.stand_in is not None:
+            return _modes(peak.mode, peak.curvature, peak.prior_curvature, peak.stand_in)
+        start = peak.mode
+    elif part is not None:
+        start = _climbed(model, priors, part, pool, None)[0]
+    return _modes(*_climbed(model, priors, observations, pool, start))
+
+
+def _modes(
+    mode: np.ndarray, curvature: np.ndarray, prior_curvature: np.ndarray, stand_in: StandIn | None = None
+) -> Modes:
+    covariance = np.linalg.inv(made_definite(curvature))
+    from_data = 1 / np.diagonal(covariance, axis1=1, axis2=2) - np.maximum(prior_curvature, 0.0)
+    return Modes(mode, covariance, np.maximum(from_data, 0.0), stand_in)
+
+
+def _climbed(
+    model: Model,
+    priors: Mapping[str, Prior],
+    observations: Observations,
+    pool: str,
+    start: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Peak, curvature and curvature of the prior, from a start or from the best of the candidates."""
     typical = {p.linked_name: priors[p.linked_name] for p in model.free}
     arrays = {name: jnp.asarray(a, jnp.float64) for name, a in observations.arrays.items()}
     blanks = {
@@ -88,11 +107,8 @@ def find_modes(model: Model, priors: Mapping[str, Prior], observations: Observat
     value = lambda eta: np.asarray(program.value(eta, *given))  # noqa: E731
     expand = lambda eta: tuple(map(np.asarray, program.expand(eta, *given)))  # noqa: E731
     if start is None:
-        start = _best_candidate(model, observations, together, value)
-    mode, curvature, prior_curvature = _climb(expand, start)
-    covariance = np.linalg.inv(_made_definite(curvature))
-    from_data = 1 / np.diagonal(covariance, axis1=1, axis2=2) - np.maximum(prior_curvature, 0.0)
-    return Modes(mode, covariance, np.maximum(from_data, 0.0))
+        start = best_candidate(model, observations, together, value)
+    return climb(expand, start)
 
 
 @dataclass(frozen=True)
@@ -153,81 +169,3 @@ def _log_posterior(
         return terms.sum() + log_prior(eta, constants)
 
     return function
-
-
-def _best_candidate(
-    model: Model, observations: Observations, together: bool, value: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Start of each unit, (unit, parameter): the candidate with the highest log posterior."""
-    natural = model.candidates(observations)
-    num_devices = len(observations.devices)
-    columns = [
-        np.asarray(p.link.forward(jnp.asarray(np.asarray(natural[p.name], float), jnp.float64)))
-        for p in model.free
-    ]
-    num_candidates = max(column.shape[-1] for column in columns)
-    table = np.stack([np.broadcast_to(c, (num_devices, num_candidates)) for c in columns], axis=-1)
-    if together:
-        table = table.reshape(1, -1, table.shape[-1])
-        # Candidates of many devices repeat each other: evenly spaced ones of the list suffice.
-        keep = np.unique(np.linspace(0, table.shape[1] - 1, max(num_candidates, 256)).astype(int))
-        table = table[:, keep]
-    best, best_value = table[:, 0].copy(), np.full(len(table), -np.inf)
-    for index in range(table.shape[1]):
-        found = value(table[:, index])
-        better = found > best_value  # False for NaN, too
-        best_value = np.where(better, found, best_value)
-        best = np.where(better[:, None], table[:, index], best)
-    return best
-
-
-def _climb(
-    expand: Callable[[np.ndarray], tuple[np.ndarray, ...]], eta: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Damped ascent: a step is kept only where it rises; each unit has its own damping."""
-    value, gradient, curvature, prior_curvature = expand(eta)
-    damping = np.full(len(eta), 1e-2)
-    for _ in range(NUM_ITERATIONS):
-        step, decrement = _step(gradient, curvature, damping)
-        if np.all((decrement < SMALL_DECREMENT) | (damping >= MAX_DAMPING)):
-            break
-        proposed = expand(eta + step)
-        better = (proposed[0] > value) & np.isfinite(proposed[1]).all(-1)
-        eta = np.where(better[:, None], eta + step, eta)
-        value = np.where(better, proposed[0], value)
-        gradient = np.where(better[:, None], proposed[1], gradient)
-        curvature = np.where(better[:, None, None], proposed[2], curvature)
-        prior_curvature = np.where(better[:, None], proposed[3], prior_curvature)
-        damping = np.clip(np.where(better, damping / 10, damping * 5), 1e-12, MAX_DAMPING)
-    return eta, curvature, prior_curvature
-
-
-def _step(gradient: np.ndarray, curvature: np.ndarray, damping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Damped step, and the undamped decrement that says how far the peak still is.
-
-    In coordinates scaled by the curvature's diagonal, so that volts and logits weigh the same.
-    """
-    curvature = _finite(curvature)
-    scale = 1 / np.sqrt(np.maximum(np.abs(np.diagonal(curvature, axis1=1, axis2=2)), 1e-10))
-    values, vectors = np.linalg.eigh(scale[:, :, None] * curvature * scale[:, None, :])
-    size = np.maximum(np.abs(values), 1e-10)
-    along = np.einsum("uji,uj->ui", vectors, scale * np.nan_to_num(gradient))
-    step = scale * np.einsum("uij,uj->ui", vectors, along / (size + damping[:, None]))
-    return step, (along**2 / size).sum(-1)
-
-
-def _finite(curvature: np.ndarray) -> np.ndarray:
-    return np.nan_to_num((curvature + curvature.swapaxes(1, 2)) / 2, nan=0.0, posinf=1e12, neginf=-1e12)
-
-
-def _made_definite(curvature: np.ndarray) -> np.ndarray:
-    """Lift eigenvalues that are next to zero or below (a flat direction at the mode), in scaled coordinates.
-
-    Unscaled, the curvature of a level in amperes would lift every other parameter's.
-    """
-    curvature = _finite(curvature)
-    size = np.sqrt(np.maximum(np.abs(np.diagonal(curvature, axis1=1, axis2=2)), 1e-10))
-    scaled = curvature / (size[:, :, None] * size[:, None, :])
-    values, vectors = np.linalg.eigh(scaled)
-    lifted = np.einsum("uij,uj,ukj->uik", vectors, np.maximum(values, 1e-8), vectors)
-    return lifted * size[:, :, None] * size[:, None, :]

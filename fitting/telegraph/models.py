@@ -1,6 +1,6 @@
 """Models of telegraph noise: two levels, with drift, with rates that follow drive or temperature; three levels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,10 +16,10 @@ from charz.fitting.telegraph.candidates import (
     three_level_candidates,
     two_level_candidates,
 )
+from charz.fitting.telegraph.condensed import condensing, record_terms
 from charz.fitting.telegraph.likelihood import (
     Chain,
     chain_left_out,
-    chain_terms,
     clipped_rate,
     kept_possible,
 )
@@ -172,8 +172,26 @@ def _between_three(values: Values, arrays: Arrays) -> Chain:
     )
 
 
+def _shorter(
+    condense: Callable[[Observations], Observations | None],
+) -> Callable[[Observations], Observations | None]:
+    """Stand in for a long record, or start at the beginning of one that is not so long."""
+
+    def subsample(observations: Observations) -> Observations | None:
+        stand_in = condense(observations)
+        return searched(observations) if stand_in is None else stand_in
+
+    return subsample
+
+
 def _model(
-    name: str, summary: str, free: tuple[FreeParameter, ...], law: Any, chain: Any, **parts: Any
+    name: str,
+    summary: str,
+    free: tuple[FreeParameter, ...],
+    law: Any,
+    chain: Any,
+    num_levels: int = 2,
+    **parts: Any,
 ) -> Model:
     """Model of a chain: its likelihood, and the blocks of it left out."""
     defaults: Mapping[str, Any] = {
@@ -186,10 +204,10 @@ def _model(
         summary=summary,
         free=free,
         law=law,
-        log_likelihood=lambda values, arrays: chain_terms(chain(values, arrays), arrays),
+        log_likelihood=lambda values, arrays: record_terms(chain(values, arrays), arrays),
         left_out=lambda values, arrays: chain_left_out(chain(values, arrays), arrays),
         priors=priors_for(free),
-        subsample=searched,
+        subsample=_shorter(condensing(chain, num_levels, drifting=any(p.name == "drift" for p in free))),
         laplace_above=LAPLACE_ABOVE,
         **{**defaults, **parts},
     )
@@ -218,6 +236,7 @@ MODELS = (
         THREE_LEVELS,
         three_levels,
         _between_three,
+        num_levels=3,
         candidates=three_level_candidates,
         natural=with_exits,
         shown_units=times("dwell_low", "dwell_middle", "dwell_high"),

@@ -17,7 +17,7 @@ from charz.fitting.contract import Observations
 
 Drawn = Mapping[str, np.ndarray]
 # Numbers held at once while records are drawn.
-CHUNK = 20_000_000
+CHUNK = 2_000_000
 
 
 def replicate_two_levels(
@@ -25,23 +25,38 @@ def replicate_two_levels(
 ) -> dict[str, np.ndarray]:
     """Draw records of two levels, (sample, device, time), in the unit of the signal."""
     up, down = _rates(values, observations)
+    shape = (*up.shape, observations.measured.shape[1])
+    signal = np.empty(shape)
+    # Long records one sample after another: the arrays below are then of one record each.
+    together = max(1, CHUNK // max(1, signal[:1].size))
+    for start in range(0, len(up), together):
+        part = slice(start, start + together)
+        state = _two_states(generator, up[part], down[part], observations)
+        drawn = generator.standard_normal(out=signal[part])
+        drawn *= values["noise"][part][..., None]
+        drawn += np.where(
+            state, (values["low"] + values["separation"])[part][..., None], values["low"][part][..., None]
+        )
+        if "drift" in values:
+            share = np.arange(shape[-1]) / observations.arrays["length"][:, None] - 0.5
+            drawn += values["drift"][part][..., None] * share
+    return {"signal": signal}
+
+
+def _two_states(
+    generator: np.random.Generator, up: np.ndarray, down: np.ndarray, observations: Observations
+) -> np.ndarray:
+    """Whether each device is in the high state, (sample, device, time)."""
     total, interval = up + down, observations.arrays["interval"]
     decided = -np.expm1(-total * interval)
     rises, falls = (up / total * decided)[..., None], (down / total * decided)[..., None]
-    shape = (*up.shape, observations.measured.shape[1])
-    number = 2 * np.arange(1, shape[-1] + 1, dtype=np.int64)
-    uniform = generator.random(shape)
-    made = np.where(uniform < rises, number + 1, np.where(uniform >= 1 - falls, number, 0))
-    first = generator.random(up.shape) < up / total
+    uniform = generator.random((*up.shape, observations.measured.shape[1]))
+    high = uniform < rises
+    decided_at = high | (uniform >= 1 - falls)
     # The first sample stands before any step: the device has run for long.
-    made[..., 0] = first
-    state = np.maximum.accumulate(made, axis=-1) % 2
-    signal = values["low"][..., None] + state * values["separation"][..., None]
-    signal += values["noise"][..., None] * generator.standard_normal(shape)
-    if "drift" in values:
-        share = np.arange(shape[-1]) / observations.arrays["length"][:, None] - 0.5
-        signal += values["drift"][..., None] * share
-    return {"signal": signal}
+    high[..., 0], decided_at[..., 0] = generator.random(up.shape) < up / total, True
+    places = np.flatnonzero(decided_at)
+    return np.repeat(high.ravel()[places], np.diff(places, append=high.size)).reshape(high.shape)
 
 
 def replicate_three_levels(

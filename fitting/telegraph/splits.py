@@ -79,7 +79,9 @@ def switches(signal: np.ndarray, measured: np.ndarray, split: Split) -> tuple[np
 def without_trend(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
     """Signal less its least-squares line (device, time), and the change of the line over the record (device,)."""
     signal, measured = observations.arrays["signal"], observations.measured
-    share = np.arange(signal.shape[1]) / observations.arrays["length"][:, None] - 0.5
+    share = observations.arrays.get("passed")  # of the segments of a stand-in
+    if share is None:
+        share = np.arange(signal.shape[1]) / observations.arrays["length"][:, None] - 0.5
     weight = measured.astype(float)
     count = np.maximum(weight.sum(1, keepdims=True), 1)
     time = share - (share * weight).sum(1, keepdims=True) / count

@@ -18,10 +18,10 @@ THREE = {
 }
 
 
-def record(missing=()):
+def record(missing=(), size=SIZE):
     generator = np.random.default_rng(1)
-    state = np.cumsum(generator.random(SIZE) < 0.05) % 2
-    signal = 1e-3 * (state + 0.3 * generator.normal(size=SIZE))
+    state = np.cumsum(generator.random(size) < 0.05) % 2
+    signal = 1e-3 * (state + 0.3 * generator.normal(size=size))
     signal[list(missing)] = np.nan
     return signal
 
@@ -90,6 +90,22 @@ def test_likelihood_is_that_of_the_forward_algorithm(name, missing):
     assert terms.shape == observations.blocks.shape[1:]
     assert float(terms.sum()) == pytest.approx(exact, rel=1e-10)
     assert np.all(np.abs(terms[~observations.blocks[0]]) < 1e-12)
+
+
+@pytest.mark.parametrize("name", ["two-state", "two-state-drift"])
+def test_likelihood_of_a_long_record_is_that_of_the_forward_algorithm(name):
+    """Lanes of 133 steps, which are propagated in stretches: no time may pass between the lanes."""
+    values, levels, rates, drift = CASES[name]
+    size = 70_001
+    signal = record((0, 500, 70_000), size)
+    observations = observed(signal)
+    share = np.arange(size) / observations.arrays["length"][0] - 0.5
+    moved = np.array(levels) + drift * share[:, None]
+    exact = one_by_one(signal, moved, values["noise"], exits_of(rates, len(levels)))
+    with jax.enable_x64(True):
+        given = {n: jnp.asarray(v, jnp.float64) for n, v in values.items()}
+        terms = np.asarray(MODELS[name].log_likelihood(given, arrays_of(observations)))
+    assert float(terms.sum()) == pytest.approx(exact, rel=1e-11)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from design_telegraph import DESIGNS
 from scipy.linalg import expm
 
-from charz.fitting.telegraph import FAMILY
+from charz.fitting.telegraph import FAMILY, replicate
 
 MODELS = {model.name: model for model in FAMILY.models}
 TWO = {"low": 0.0, "separation": 1.0, "noise": 0.05, "rate_up": 200.0, "rate_down": 50.0}
@@ -28,7 +28,9 @@ def require_transitions(state, exits, interval):
         assert np.all(np.abs(share - step[origin]) < 4.5 * error)
 
 
-def test_two_levels():
+@pytest.mark.parametrize("chunk", [1, replicate.CHUNK])
+def test_two_levels(monkeypatch, chunk):
+    monkeypatch.setattr(replicate, "CHUNK", chunk)
     signal = drawn("two-state", TWO)
     state = (signal > 0.5).astype(int)
     require_transitions(state, np.array([[-200.0, 200.0], [50.0, -50.0]]), 1e-3)

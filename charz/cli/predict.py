@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from charz.cli.gates import HOMODYNE, solve
 from charz.cli.output import Report
 from charz.cli.progress import progress_bar
 from charz.cli.training import build_scheme, load_data, stamp, title, warn_of_devices
@@ -42,6 +43,9 @@ def predict(
     from charz.learning.predict import summary
 
     report = Report(as_json)
+    if request.scheme == HOMODYNE:
+        solve(request, draws, output, report, predict=True)
+        return
     devices = load_devices(request)
     batches, test, source = load_data(request)
     chosen = build_scheme(request, batches, devices)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from charz.cli.gates import HOMODYNE, solve
 from charz.cli.output import Report
 from charz.cli.progress import progress_bar
 from charz.cli.training import build_scheme, load_data, stamp, title, warn_of_devices
@@ -32,6 +33,9 @@ def train(
     from charz.learning import train as train_network
 
     report = Report(as_json)
+    if request.scheme == HOMODYNE:
+        solve(request, 1, output, report, predict=False)
+        return
     devices = load_devices(request)
     batches, test, source = load_data(request)
     chosen = build_scheme(request, batches, devices)

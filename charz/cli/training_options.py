@@ -49,6 +49,13 @@ SCHEME_OPTIONS: dict[str, Any] = {
     "final_rate": Annotated[
         float | None, typer.Option("--final-rate", help="Share of the learning rate left at the last step.")
     ],
+    "restarts": Annotated[
+        int | None, typer.Option("--restarts", help="Random starts of each gate (homodyne). [5]")
+    ],
+    "data_electrodes": Annotated[
+        str | None,
+        typer.Option("--data-electrodes", help="The two electrodes of the inputs (homodyne). [0,1]"),
+    ],
     "learning_rate": Annotated[
         float | None, typer.Option("--learning-rate", help="Rate of the optimizer, at the start.")
     ],

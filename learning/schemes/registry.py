@@ -3,6 +3,7 @@
 from charz.errors import TrainError
 from charz.learning.schemes.backprop import Backprop
 from charz.learning.schemes.contract import Scheme
+from charz.learning.schemes.homodyne import NAME as HOMODYNE
 from charz.learning.schemes.mean_variance import MeanVariance
 from charz.learning.schemes.perturbation import ActivityPerturbation, Danp, NodePerturbation
 
@@ -20,5 +21,5 @@ def find_scheme(name: str) -> type[Scheme]:
         For an unknown name.
     """
     if name not in SCHEMES:
-        raise TrainError(f"scheme {name!r} is not known; choose one of {', '.join(SCHEMES)}")
+        raise TrainError(f"scheme {name!r} is not known; choose one of {', '.join((*SCHEMES, HOMODYNE))}")
     return SCHEMES[name]

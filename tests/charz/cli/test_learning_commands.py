@@ -120,6 +120,14 @@ def test_a_fitted_record_gives_every_node_its_junction(charz, telegraph_file, tm
     assert xr.load_dataset(tmp_path / "prediction.nc")["accuracy"].shape == (2, 1, 1, 2)
 
 
+def test_a_record_of_noise_is_no_material(charz, telegraph_file, tmp_path):
+    code, _, err = charz(
+        "train", "--scheme", "homodyne", "--data", "gates", "--device", telegraph_file, "-o", tmp_path / "out.nc"
+    )
+    assert code == 2
+    assert "transfer" in err
+
+
 def test_a_record_cannot_be_a_synapse_nor_wires_a_noise(charz, telegraph_file, tmp_path):
     code, _, err = charz("train", "--device", telegraph_file, "-o", tmp_path / "out.nc")
     assert code == 2
@@ -127,6 +135,36 @@ def test_a_record_cannot_be_a_synapse_nor_wires_a_noise(charz, telegraph_file, t
     code, _, err = charz("train", "--scheme", "danp", "--device", "mean-wire", "-o", tmp_path / "out.nc")
     assert code == 2
     assert "mean-wire" in err
+
+
+def test_gates_in_a_material(charz, tmp_path):
+    """One start of a few measurements: whether it is solved is the device's affair, the numbers are labelled."""
+    path = tmp_path / "gates.nc"
+    code, out, _ = charz(
+        "train", "--scheme", "homodyne", "--data", "gates", "--device", "synthetic-material", "--restarts", "2",
+        "--epochs", "6", "--seed", "5", "--json", "-o", path,
+    )  # fmt: skip
+    result, run = json.loads(out), xr.load_dataset(path)
+    assert code == 0
+    assert list(result["gates"]) == ["AND", "OR", "NAND", "NOR", "XOR", "XNOR"]
+    assert run["control"].dims == ("draw", "gate", "restart", "electrode")
+    assert run["control"].attrs["units"] == "V"
+    assert run.sizes["restart"] == 2
+    assert "do not leak" in run.attrs["tones"]
+    for index, one in enumerate(result["gates"].values()):
+        assert one["starts_solved"] == int(run["solved"][0, index].sum())
+
+
+def test_probability_of_a_gate_has_an_interval(charz, tmp_path):
+    path = tmp_path / "gates.nc"
+    code, out, _ = charz(
+        "predict", "--scheme", "homodyne", "--data", "xor", "--device", "synthetic-material", "--draws", "3",
+        "--restarts", "1", "--epochs", "4", "--json", "-o", path,
+    )  # fmt: skip
+    xor = json.loads(out)["gates"]["XOR"]
+    assert code == 0
+    assert 0 <= xor["q05"] <= xor["mean"] <= xor["q95"] <= 1
+    assert xr.load_dataset(path).sizes["draw"] == 3
 
 
 BAD = {
@@ -149,6 +187,32 @@ BAD = {
     ),
     "gain of the published junction": (
         ["train", "--scheme", "danp", "--device", "published-junction", "--gain", "2"], ["--gain", "per read"],
+    ),
+    "gates on digits": (
+        ["train", "--scheme", "homodyne", "--device", "synthetic-material", "--data", "digits"], ["digits", "gates"],
+    ),
+    "gates without a device": (
+        ["train", "--scheme", "homodyne", "--data", "gates"], ["--device", "transfer", "synthetic-material"],
+    ),
+    "electrodes in words": (
+        ["train", "--scheme", "homodyne", "--data", "gates", "--data-electrodes", "one"], ["--data-electrodes", "0,1"],
+    ),
+    "one electrode twice": (
+        ["train", "--scheme", "homodyne", "--data", "gates", "--data-electrodes", "1,1"], ["(1, 1)", "two inputs"],
+    ),
+    "no such electrode": (
+        ["train", "--scheme", "homodyne", "--data", "xor", "--device", "synthetic-material", "--data-electrodes", "0,9"],
+        ["(0, 9)", "7 electrodes"],
+    ),
+    "reads of a material": (
+        ["train", "--scheme", "homodyne", "--data", "gates", "--num-reads", "2"], ["--num-reads", "--restarts"],
+    ),
+    "preprocessing of a material": (
+        ["train", "--scheme", "homodyne", "--data", "gates", "--preprocess", "gray"], ["--preprocess", "material"],
+    ),
+    "no draws of a material": (
+        ["predict", "--scheme", "homodyne", "--data", "gates", "--device", "synthetic-material", "--draws", "0"],
+        ["draws is 0"],
     ),
     "inference": (["train", "--device", "mean-wire", "--inference", "guess"], ["guess", "votes"]),
     "software": (["predict", "--scheme", "backprop"], ["no devices", "charz train"]),

@@ -139,10 +139,11 @@ def _materials(request: Request, key: Any, num_draws: int, sampling_rate: float)
 
         path = Path(request.device)
         posterior = load_posterior(path)
-        if posterior.family.experiment != MATERIAL_KIND:
+        kind = posterior.family.experiment
+        if kind != MATERIAL_KIND:
             raise TrainError(
-                f"--device {request.device} holds {posterior.model!r} fitted to {posterior.family.experiment} data;"
-                f" scheme {HOMODYNE!r} descends on the voltages of a material and takes a posterior of {MATERIAL_KIND} data"
+                f"--device {request.device} holds {posterior.model!r} fitted to {kind} data; scheme {HOMODYNE!r}"
+                f" descends on the voltages of a material, which takes a posterior of {MATERIAL_KIND} data"
             )
         drawn, sources = posterior.new_devices(key, num_draws, ()), (path,)
         description = f"{posterior.model} from {path.name}, a posterior draw of the measured material each"

@@ -201,7 +201,8 @@ BAD = {
         ["train", "--scheme", "homodyne", "--data", "gates", "--data-electrodes", "1,1"], ["(1, 1)", "two inputs"],
     ),
     "no such electrode": (
-        ["train", "--scheme", "homodyne", "--data", "xor", "--device", "synthetic-material", "--data-electrodes", "0,9"],
+        ["train", "--scheme", "homodyne", "--data", "xor", "--device", "synthetic-material",
+         "--data-electrodes", "0,9"],
         ["(0, 9)", "7 electrodes"],
     ),
     "reads of a material": (

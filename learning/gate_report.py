@@ -62,7 +62,7 @@ def success_probability(
 
 def gate_success(runs: GateRuns) -> np.ndarray:
     """Gates that at least one start solved, (device, gate)."""
-    return runs.solved.any(-1)
+    return np.asarray(runs.solved.any(-1))
 
 
 def gate_table(names: Sequence[str], runs: GateRuns, oracle: GateRuns | None = None) -> str:

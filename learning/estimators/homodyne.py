@@ -85,21 +85,19 @@ def gradient_from_record(
     windows = waveform.windows(record, np.shape(target)[0])
     slopes = derivatives(windows, waveform.tones, delay, demodulation)
     current, noise = window_means(windows)
-    value, by_current = loss(jnp.asarray(current), target)
+    value, by_current = loss(current, target)
     # Rounding of a clipped record to single precision may end one unit below the limit.
-    clipped = jnp.asarray(abs(windows) >= clip * (1 - 1e-6)).any()
-    reading = read_gate(jnp.asarray(current), jnp.asarray(noise), target)
-    return RecordGradient(
-        by_current @ slopes, value, jnp.asarray(current), jnp.asarray(slopes), reading, clipped
-    )
+    clipped = (jnp.abs(jnp.asarray(windows)) >= clip * (1 - 1e-6)).any()
+    reading = read_gate(current, noise, target)
+    return RecordGradient(by_current @ slopes, value, current, jnp.asarray(slopes), reading, clipped)
 
 
-def window_means(windows: Record) -> tuple[Record, Record]:
+def window_means(windows: Record) -> tuple[Array, Array]:
     """Mean current of each case (case,), and the standard deviation of a sample within its case (), in A."""
     current = windows.mean(-1)
     degrees = windows.shape[-2] * (windows.shape[-1] - 1)
     noise = (((windows - current[..., None]) ** 2).sum((-1, -2)) / degrees) ** 0.5
-    return current, noise
+    return jnp.asarray(current), jnp.asarray(noise)
 
 
 def homodyne(

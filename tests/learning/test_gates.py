@@ -349,8 +349,9 @@ Gates reached: homodyne {gate_success(measured).mean():.2f}, oracle {gate_succes
 
 Gates reached: homodyne {reached.mean():.3f}, oracle {reached_oracle.mean():.3f}; starts: homodyne
 {everywhere.solved.mean():.3f}, oracle {everywhere_oracle.solved.mean():.3f}. With the noise switched off,
-homodyne descent reaches {gate_success(quiet).mean():.3f} of the gates in {quiet.solved.mean():.3f} of the starts, so where it does better than the oracle, it is the noise
-that leads it on. The oracle is a descent, too, and no upper bound.
+homodyne descent reaches {gate_success(quiet).mean():.3f} of the gates in {quiet.solved.mean():.3f} of the starts,
+so where it does better than the oracle, it is the noise that leads it on.
+The oracle is a descent, too, and no upper bound.
 
 ## The sixteen functions on the first of these devices
 

@@ -79,7 +79,7 @@ def condensing(
     -------
     callable
         ``observations -> StandIn``, or None where a record is not much longer than the segments together, or where
-        a device was measured for less than a segment, or in none of them.
+        one ends within a segment.
     """
     num_natural = (num_levels - 1) * (3 if drifting else 2) + num_levels**2 + num_levels
 
@@ -88,8 +88,6 @@ def condensing(
         if observations.measured.shape[1] <= 2 * PART_SAMPLES or length.min() < SEGMENT_SAMPLES:
             return None
         part = _part(observations)
-        if not part["seen"].any(1).all():
-            return None
         fixed = {n: a for n, a in observations.arrays.items() if a.shape != observations.measured.shape}
         share = length / PART_SAMPLES
         given = {n: jnp.asarray(a, jnp.float64) for n, a in {**fixed, **part, "share": share}.items()}
@@ -155,7 +153,8 @@ def _segment_lanes(arrays: Arrays, drifting: bool) -> Lanes:
 
     seen = arrays["seen"] > 0
     standard = jnp.where(seen, (arrays["signal"] - arrays["centre"]) / arrays["scale"], 0.0)
-    return Lanes(lanes(standard), lanes(seen), lanes(arrays["passed"]) if drifting else None)
+    moves = jnp.arange(seen.size) % SEGMENT_SAMPLES > 0
+    return Lanes(lanes(standard), lanes(seen), lanes(arrays["passed"]) if drifting else None, lanes(moves))
 
 
 @lru_cache(maxsize=16)
@@ -184,8 +183,9 @@ def _laid_out(record: Arrays, drifting: bool) -> tuple[Lanes, Array]:
 
     def one(arrays: Arrays) -> tuple[Lanes, Array]:
         lanes = lanes_of(arrays, drifting=drifting)
-        # Natural parameters move transitions off a sum of one: padding would count for something.
-        lanes = lanes._replace(within=cut(jnp.arange(arrays["signal"].size) < arrays["length"]))
+        # Natural parameters move transitions off a sum of one: those that nobody saw would count for something.
+        index = jnp.arange(arrays["signal"].size)
+        lanes = lanes._replace(moves=cut((index > 0) & (index < arrays["length"])))
         return lanes, jnp.stack([moment.sum() for moment in moments_of(lanes)])
 
     return jax.vmap(one)(record)

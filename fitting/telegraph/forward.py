@@ -55,15 +55,15 @@ class Lanes(NamedTuple):
     seen : array of bool (step, lane)
     time : array (step, lane)
         Share of the record that has passed, less a half; None where no level drifts.
-    within : array of bool (step, lane), optional
-        False beyond the end of the record: nothing happens there. Without it time runs on unseen, which is the same
-        for rows of a transition matrix that sum to one.
+    moves : array of bool (step, lane), optional
+        Whether a transition precedes the sample: not the first one, nor what lies beyond the end of the record.
+        Without it time runs on, which is the same for rows of a transition matrix that sum to one.
     """
 
     signal: Float[Array, "step lane"]
     seen: Bool[Array, "step lane"]
     time: Float[Array, "step lane"] | None = None
-    within: Bool[Array, "step lane"] | None = None
+    moves: Bool[Array, "step lane"] | None = None
 
 
 def num_lanes(num_samples: int) -> int:
@@ -107,18 +107,14 @@ def lane_products(emission: Emission, transition: Matrix, lanes: Lanes) -> tuple
     def step(carry: tuple[Matrix, Array], sample: Lanes) -> tuple[tuple[Matrix, Array], None]:
         matrix, log_scale = carry
         weights, largest = _weights(emission, sample)
-        heavy = [
-            [weights[k] * sum(transition[j][k] * matrix[j][i] for j in states) for i in states]
-            for k in states
-        ]
+        moved = [[sum(transition[j][k] * matrix[j][i] for j in states) for i in states] for k in states]
+        if sample.moves is not None:
+            moved = [[jnp.where(sample.moves, moved[k][i], matrix[k][i]) for i in states] for k in states]
+        heavy = [[weights[k] * entry for entry in moved[k]] for k in states]
         total = sum(entry for row in heavy for entry in row)
         inverse = 1 / total
         scaled = tuple(tuple(entry * inverse for entry in row) for row in heavy)
-        taken = jnp.log(total) + largest
-        if sample.within is not None:
-            scaled = jax.tree.map(lambda new, old: jnp.where(sample.within, new, old), scaled, matrix)
-            taken = jnp.where(sample.within, taken, 0)
-        return (scaled, log_scale + taken.astype(wide)), None
+        return (scaled, log_scale + (jnp.log(total) + largest).astype(wide)), None
 
     def stretch(carry: tuple[Matrix, Array], samples: Lanes) -> tuple[tuple[Matrix, Array], None]:
         return jax.lax.scan(step, carry, samples)
@@ -130,11 +126,11 @@ def lane_products(emission: Emission, transition: Matrix, lanes: Lanes) -> tuple
     else:
         size = round(num_steps**0.5)
         count = -(-num_steps // size)
-        # Nothing happens in the steps that fill up the last stretch: the next lane follows at once.
-        within = jnp.ones((num_steps, 1), bool) if lanes.within is None else lanes.within
+        # No time passes in the steps that fill up the last stretch: the next lane follows at once.
+        moves = jnp.ones((num_steps, 1), bool) if lanes.moves is None else lanes.moves
         stretches = jax.tree.map(
             lambda x: jnp.pad(x, ((0, count * size - num_steps), (0, 0))).reshape(count, size, -1),
-            lanes._replace(within=within),
+            lanes._replace(moves=moves),
         )
         (matrix, log_scale), _ = jax.lax.scan(jax.checkpoint(stretch), start, stretches)
     stacked = jnp.stack([jnp.stack(row, -1) for row in matrix], -2)

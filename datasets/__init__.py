@@ -5,6 +5,10 @@ from charz.datasets.images import available_images as available_images
 from charz.datasets.images import load_images as load_images
 from charz.datasets.load import available_data as available_data
 from charz.datasets.load import load_data as load_data
+from charz.datasets.logic import gates as gates
+from charz.datasets.logic import logic_function as logic_function
+from charz.datasets.logic import logic_voltages as logic_voltages
+from charz.datasets.logic import truth_table as truth_table
 from charz.datasets.population import WirePopulation as WirePopulation
 from charz.datasets.population import count_passes as count_passes
 from charz.datasets.population import draw_wires as draw_wires
@@ -22,10 +26,14 @@ __all__ = [
     "available_images",
     "count_passes",
     "draw_wires",
+    "gates",
     "load_data",
     "load_images",
+    "logic_function",
+    "logic_voltages",
     "simulate_population",
     "simulate_wires",
+    "truth_table",
     "wires_dataset",
     "write_lab_csv",
 ]

@@ -1,5 +1,8 @@
 """Learning on stochastic devices: gradient estimator × optimizer × write scheme."""
 
+from charz.learning.gates import Descent as Descent
+from charz.learning.gates import GateTask as GateTask
+from charz.learning.gates import solve_gates as solve_gates
 from charz.learning.inference import Inference as Inference
 from charz.learning.predict import Design as Design
 from charz.learning.predict import predict_accuracy as predict_accuracy
@@ -28,7 +31,9 @@ __all__ = [
     "Backprop",
     "Batch",
     "Danp",
+    "Descent",
     "Design",
+    "GateTask",
     "GradientEstimator",
     "Inference",
     "MeanVariance",
@@ -42,6 +47,7 @@ __all__ = [
     "evaluate",
     "join",
     "predict_accuracy",
+    "solve_gates",
     "split_variance",
     "train",
 ]

@@ -1,5 +1,6 @@
 """Write schemes, one a file."""
 
+from charz.learning.writes.electrodes import electrodes as electrodes
 from charz.learning.writes.ideal import ideal as ideal
 
-__all__ = ["ideal"]
+__all__ = ["electrodes", "ideal"]

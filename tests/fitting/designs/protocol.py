@@ -18,7 +18,7 @@ NUM_QUICK = 8
 # Wrong models of each family in the default suite; the others are slow tests.
 NUM_QUICK_WRONG = 1
 # Fitted in the default suite: one model for each likelihood; compiling all of them takes a quarter of an hour, so
-# the others' fits are slow tests. Completeness and finite likelihoods are tested for every model, always.
+# the others' fits are slow tests. Completeness, finite and calibrated likelihoods are tested for every model.
 FITTED_BY_DEFAULT = (
     "logistic",
     "logistic-overdispersed",
@@ -32,12 +32,9 @@ FITTED_BY_DEFAULT = (
 )
 
 
-def split_models(experiment: str) -> tuple[list[str], list[str]]:
-    """Models of a family whose fits are tested by default, and those that wait for the slow run."""
-    names = sorted(DESIGNS[experiment])
-    first = [name for name in names if name in FITTED_BY_DEFAULT]
-    return first, [name for name in names if name not in first]
-
+# Calibrated by whole fits in the default suite: a hierarchy, a series, latent variables. The likelihood of every model
+# is calibrated there without a sampler (`conditional`), and by 200 whole fits in the slow run.
+CALIBRATED_BY_DEFAULT = ("logistic", "weibull-drift", "soft-bounds-read")
 
 QUICK = Plan(200, 300, chains=2, second_attempt=False)
 

@@ -144,11 +144,11 @@ class JunctionNoise(NodeNoise):
 def published_junction() -> JunctionNoise:
     """Junction of Koenders et al. (2025): levels 36.16 and 48.02 mV, noise 0.908 mV, flips 0.0809 a read (K1)."""
     return JunctionNoise(
-        low=KOENDERS_OFFSET - KOENDERS_HALF_SEPARATION,
-        separation=2 * KOENDERS_HALF_SEPARATION,
-        noise=KOENDERS_NOISE,
-        flip_up=KOENDERS_FLIP_PROBABILITY,
-        flip_down=KOENDERS_FLIP_PROBABILITY,
+        low=jnp.asarray(KOENDERS_OFFSET - KOENDERS_HALF_SEPARATION),
+        separation=jnp.asarray(2 * KOENDERS_HALF_SEPARATION),
+        noise=jnp.asarray(KOENDERS_NOISE),
+        flip_up=jnp.asarray(KOENDERS_FLIP_PROBABILITY),
+        flip_down=jnp.asarray(KOENDERS_FLIP_PROBABILITY),
     )
 
 

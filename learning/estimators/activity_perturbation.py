@@ -100,7 +100,7 @@ def _two_passes(
             "coupling": jnp.stack([coupling(x_hat) for x_hat in first.inputs]),
         }
         decorrelation = state.decorrelation
-        if decorrelation is not None:
+        if decorrelation is not None and rate is not None:
             pairs = zip(decorrelation, first.inputs, strict=True)
             decorrelation = tuple(update_decorrelation(layer, x_hat, rate) for layer, x_hat in pairs)
         return direction, PerturbationState(noise_state, decorrelation), info

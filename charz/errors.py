@@ -27,3 +27,7 @@ class FitError(CharzError):
 
 class TrainError(CharzError):
     """A network or training option is not valid for the scheme or the data."""
+
+
+class HardwareError(CharzError):
+    """An instrument cannot do, or did not do, what was asked (names resource, command, value and range)."""

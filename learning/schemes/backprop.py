@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 from charz.learning.estimators import backprop
 from charz.learning.network import Layer, Theta, layer_shapes
 from charz.learning.rule import UpdateRule, join
-from charz.learning.schemes.contract import Scheme, check_positive
+from charz.learning.schemes.contract import Scheme, check_rate, decaying
 from charz.learning.writes import ideal
 
 
@@ -24,17 +24,20 @@ class Backprop(Scheme):
     sizes : tuple of int
         Neurons a layer, inputs first.
     learning_rate : float
-        Of Adam (β 0.9 / 0.999).
+        Of Adam (β 0.9 / 0.999), at the start.
+    final_rate : float
+        Share of it that is left at the last step; the rate falls exponentially. 1 keeps it.
     """
 
     name: ClassVar[str] = "backprop"
     source: ClassVar[str] = "baseline"
 
     learning_rate: float = 0.02
+    final_rate: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(learning_rate=self.learning_rate)
+        check_rate(self.learning_rate, self.final_rate)
 
     @property
     def num_devices(self) -> int:
@@ -54,4 +57,5 @@ class Backprop(Scheme):
                 for index, (_, inputs, outputs) in enumerate(layer_shapes(self.sizes, 1))
             )
 
-        return join(backprop(), optax.adam(self.learning_rate), ideal(), start)
+        rate = decaying(self.learning_rate, self.final_rate, num_steps)
+        return join(backprop(), optax.adam(rate), ideal(), start)

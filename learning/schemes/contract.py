@@ -4,6 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import optax
 from jaxtyping import PyTree
 
 from charz.errors import TrainError
@@ -84,3 +85,23 @@ def check_positive(**options: float) -> None:
     for name, value in options.items():
         if not value > 0:
             raise TrainError(f"{name} is {value}; it must be positive")
+
+
+def check_rate(learning_rate: float, final_rate: float) -> None:
+    """Refuse a rate that is not positive, and one that would grow.
+
+    Raises
+    ------
+    TrainError
+        Names the option and its value.
+    """
+    check_positive(learning_rate=learning_rate, final_rate=final_rate)
+    if final_rate > 1:
+        raise TrainError(
+            f"final_rate is {final_rate}; it must be at most 1: a share of the learning rate that is left"
+        )
+
+
+def decaying(learning_rate: float, final_rate: float, num_steps: int) -> optax.Schedule:
+    """A rate that falls exponentially to a share of itself over a training."""
+    return optax.exponential_decay(learning_rate, max(num_steps, 1), final_rate)

@@ -11,7 +11,7 @@ from charz.errors import TrainError
 from charz.learning.estimators import activity_perturbation, danp, node_perturbation
 from charz.learning.noisy_network import uniform_start
 from charz.learning.rule import GradientEstimator, UpdateRule, join
-from charz.learning.schemes.contract import DeviceRole, Scheme, check_positive
+from charz.learning.schemes.contract import DeviceRole, Scheme, check_rate, decaying
 from charz.learning.writes import ideal
 
 
@@ -37,11 +37,7 @@ class _Perturbation(Scheme):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(learning_rate=self.learning_rate, final_rate=self.final_rate)
-        if self.final_rate > 1:
-            raise TrainError(
-                f"final_rate is {self.final_rate}; it must be at most 1: a share of the learning rate that is left"
-            )
+        check_rate(self.learning_rate, self.final_rate)
 
     @property
     def num_devices(self) -> int:
@@ -69,7 +65,7 @@ class _Perturbation(Scheme):
                 f"scheme {self.name!r} needs devices: the noise of its nodes comes from them; give a posterior of"
                 " telegraph data (--device)"
             )
-        rate = optax.exponential_decay(self.learning_rate, max(num_steps, 1), self.final_rate)
+        rate = decaying(self.learning_rate, self.final_rate, num_steps)
         return join(
             self.estimator(hardware), optax.adam(rate), ideal(), lambda key: uniform_start(key, self.sizes)
         )

@@ -150,7 +150,7 @@ class Connection:
             raise HardwareError(f"{self.resource}: {command} failed ({_first_line(error)})") from error
         except OSError as error:
             raise HardwareError(
-                f"{self.resource}: the connection dropped at {command} ({_first_line(error)})"
+                f"{self.resource}: the connection failed at {command} ({_first_line(error)})"
             ) from error
         except (ValueError, library.errors.Error) as error:
             raise HardwareError(

@@ -9,6 +9,7 @@ from functools import cache
 import jax
 import numpy as np
 import pytest
+import pyvisa
 
 from charz.errors import HardwareError
 from charz.learning.gates import Descent
@@ -188,7 +189,7 @@ def test_outside_its_context_a_bench_is_not_connected():
 @pytest.mark.parametrize(
     ("resource", "timeout", "words"),
     [
-        ("TCPIP::127.0.0.1::1::SOCKET", 2, r"TCPIP::127\.0\.0\.1::1::SOCKET: .*(dropped|opened)"),
+        ("TCPIP::127.0.0.1::1::SOCKET", 2, r"TCPIP::127\.0\.0\.1::1::SOCKET: the connection failed at .IDN"),
         ("nonsense", 2, "nonsense: cannot be opened"),
         ("TCPIP::127.0.0.1::1::SOCKET", 0, "timeout is 0 s"),
     ],
@@ -311,6 +312,21 @@ def test_limits_beyond_the_instruments_are_refused(options, words):
         Bench(resource, timeout=5, **options),
     ):
         pass
+
+
+def test_what_the_library_reports_is_passed_on(monkeypatch):
+    def act(bench):
+        def broken(*arguments, **options):
+            raise pyvisa.errors.VisaIOError(pyvisa.constants.StatusCode.error_io)
+
+        monkeypatch.setattr(bench._line._session, "write_binary_values", broken)
+        bench.measure(RAMP)
+
+    with (
+        odd_bench() as resource,
+        pytest.raises(HardwareError, match=r"DATA failed \(VI_ERROR_IO.*were set to 0 V"),
+    ):
+        within(resource, act, timeout=5)
 
 
 def test_the_tasks_limits_hold():

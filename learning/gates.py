@@ -16,8 +16,10 @@ from charz.errors import TrainError
 from charz.learning.chunks import CHUNK_SIZE, in_chunks
 from charz.learning.estimators.homodyne import homodyne, window_means
 from charz.learning.estimators.material_oracle import material_oracle
+from charz.learning.gate_checks import check_gates
+from charz.learning.gate_descent import DescentState, advance, begin, goes_on, key_without_tones
 from charz.learning.gate_reading import GateCriterion, GateReading, read_gate
-from charz.learning.rule import Batch, GradientEstimator, RuleState, UpdateRule, join
+from charz.learning.rule import Batch, GradientEstimator, UpdateRule, join
 from charz.learning.set_losses import SetLoss, cor_sigmoid
 from charz.learning.waveform import Waveform, Wiring
 from charz.learning.writes.electrodes import electrodes
@@ -170,7 +172,8 @@ def solve_gates(
         When targets are constant or not 0 and 1, or voltages do not fit the device.
     """
     x, targets = np.asarray(x, np.float32), np.asarray(targets)
-    _check(devices, task, x, targets)
+    lowest, highest = np.asarray(devices.material.lowest), np.asarray(devices.material.highest)
+    check_gates(lowest, highest, devices.sampling_rate, task.waveform, task.wiring, x, targets)
     num_devices, num_gates = devices.material.lowest.shape[0], targets.shape[0]
     shape = (num_devices, num_gates, descent.restarts)
 
@@ -183,15 +186,6 @@ def solve_gates(
     columns = found.reshape(*shape, -1)
     controls = len(task.wiring.controls)
     return GateRuns(columns[..., :controls], *np.moveaxis(columns[..., controls:], -1, 0))
-
-
-class _Carry(NamedTuple):
-    iteration: Array
-    state: RuleState
-    best: Float[Array, " control"]
-    best_margin: Float[Array, ""]
-    redraws: Float[Array, ""]
-    reads: Float[Array, ""]
 
 
 @partial(jax.jit, static_argnames=("task", "descent"))
@@ -222,7 +216,7 @@ def _one_start(
         _estimator(device, task), step_rule(descent.rate, descent.max_step), electrodes(low, high), start
     )
     carry = _descend(key, rule, start, batch, descent)
-    reading, reads = _without_tones(jax.random.fold_in(key, 1), device, carry.best, batch, task)
+    reading, reads = _without_tones(key_without_tones(key), device, carry.best, batch, task)
     numbers = [
         descent.criterion.margin(reading), reading.correlation, reading.separation, reading.noise,
         carry.iteration.astype(low.dtype), carry.redraws, carry.reads + reads,
@@ -236,33 +230,12 @@ def _descend(
     start: Callable[[PRNGKeyArray], Array],
     batch: Batch,
     descent: Descent,
-) -> _Carry:
-    def goes_on(carry: _Carry) -> Array:
-        return (carry.iteration < descent.iterations) & (carry.best_margin < descent.stop_margin)
-
-    def body(carry: _Carry) -> _Carry:
-        key_step, key_start = jax.random.split(jax.random.fold_in(key, carry.iteration + 2))
-        before = carry.state.weights
-        state, info = rule.step(key_step, carry.state, batch)
-        clipped = info["clipped"] > 0
-        reading = GateReading(info["correlation"], info["separation"], info["noise"], jnp.zeros(()))
-        margin = jnp.where(clipped, -jnp.inf, descent.criterion.margin(reading))
-        better = margin > carry.best_margin
-        # At the amplifier's limit every derivative is 0: nothing would ever move the controls away from there.
-        state = state._replace(weights=jnp.where(clipped, start(key_start), state.weights))
-        return _Carry(
-            carry.iteration + 1,
-            state,
-            jnp.where(better, before, carry.best),
-            jnp.maximum(margin, carry.best_margin),
-            carry.redraws + clipped,
-            carry.reads + info["reads"],
-        )
-
-    state = rule.init(jax.random.fold_in(key, 0))
-    zero = jnp.zeros(())
-    first = _Carry(jnp.asarray(0), state, state.weights, jnp.asarray(-jnp.inf), zero, zero)
-    return jax.lax.while_loop(goes_on, body, first)
+) -> DescentState:
+    return jax.lax.while_loop(
+        lambda state: goes_on(state, descent.iterations, descent.stop_margin),
+        lambda state: advance(key, rule, start, batch, descent.criterion, state),
+        begin(key, rule),
+    )
 
 
 def _estimator(device: RecordedMaterial, task: GateTask) -> GradientEstimator:
@@ -290,41 +263,3 @@ def control_limits(device: RecordedMaterial, task: GateTask) -> tuple[Array, Arr
     controls = np.asarray(task.wiring.controls)
     room = jnp.asarray(task.waveform.tones.amplitudes, device.material.lowest.dtype)
     return device.material.lowest[controls] + room, device.material.highest[controls] - room
-
-
-def _check(devices: RecordedMaterial, task: GateTask, x: np.ndarray, targets: np.ndarray) -> None:
-    lowest, highest = np.asarray(devices.material.lowest), np.asarray(devices.material.highest)
-    if lowest.ndim != 2 or lowest.shape[1] != task.wiring.num_electrodes:
-        raise TrainError(
-            f"the devices have ranges of shape {lowest.shape}, the wiring {task.wiring.num_electrodes} electrodes; "
-            "ranges must be (device, electrode) of the same electrodes"
-        )
-    if devices.sampling_rate != task.waveform.tones.sampling_rate:
-        raise TrainError(
-            f"the devices are sampled at {devices.sampling_rate:g} Hz, the waveform at "
-            f"{task.waveform.tones.sampling_rate:g} Hz; noise and frequencies refer to one rate"
-        )
-    if targets.ndim != 2 or targets.shape[1] != x.shape[0] or x.shape[1] != len(task.wiring.data):
-        raise TrainError(
-            f"targets {targets.shape} and data voltages {x.shape} must be (gate, case) and (case, "
-            f"{len(task.wiring.data)}): one output a case, one voltage a data electrode"
-        )
-    if not np.isin(targets, (0, 1)).all() or (targets == targets[:, :1]).all(1).any():
-        raise TrainError(
-            f"targets {targets.tolist()} must be 0 and 1, both in every gate: a constant output has no correlation "
-            "and nothing to separate"
-        )
-    data = np.asarray(task.wiring.data)
-    slack = 1e-6
-    if (x.min(0) < lowest[:, data] - slack).any() or (x.max(0) > highest[:, data] + slack).any():
-        raise TrainError(
-            f"data voltages from {x.min():g} to {x.max():g} V leave the range of their electrodes, "
-            f"{lowest[:, data].max():g} to {highest[:, data].min():g} V: the device may break, and a fitted surrogate "
-            "extrapolates there"
-        )
-    controls, amplitudes = np.asarray(task.wiring.controls), np.asarray(task.waveform.tones.amplitudes)
-    if (highest[:, controls] - lowest[:, controls] <= 2 * amplitudes).any():
-        raise TrainError(
-            f"amplitudes {task.waveform.tones.amplitudes} V fill the whole range of a control; the sine needs room on "
-            "both sides within the electrode's range"
-        )

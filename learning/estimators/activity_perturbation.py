@@ -4,17 +4,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from charz.devices.node_noise import NodeNoise
 from charz.errors import TrainError
-from charz.learning.decorrelation import Decorrelation, coupling, no_decorrelation, update_decorrelation
+from charz.learning.decorrelation import Decorrelation, no_decorrelation
 from charz.learning.network import Theta
 from charz.learning.noisy_network import forward, mean_read_out, num_nodes, read_out, split_nodes
-from charz.learning.perturbation import Pass, activity_direction, smallest_change
+from charz.learning.perturbation import Pass, smallest_change
 from charz.learning.rule import Batch, GradientEstimator
+from charz.learning.two_passes import learn_from_passes
 
 Loss = Callable[[Float[Array, "batch outputs"], Int[Array, "batch"]], Float[Array, "batch"]]
 
@@ -92,17 +92,9 @@ def _two_passes(
         xi = split_nodes(volts.reshape(2, samples, nodes), theta)
         inputs, activities = forward(theta, batch.x, xi, state.decorrelation)
         first, second = _as_passes(inputs, activities, jax.vmap(loss, (0, None))(activities[-1], batch.y))
-        direction, used = activity_direction(first, second, smallest_change(noise.residual(), nodes))
-        info = {
-            "loss": first.loss.mean(),
-            "reads": jnp.asarray(2.0 * samples * nodes),
-            "skipped": 1 - used.mean(),
-            "coupling": jnp.stack([coupling(x_hat) for x_hat in first.inputs]),
-        }
-        decorrelation = state.decorrelation
-        if decorrelation is not None and rate is not None:
-            pairs = zip(decorrelation, first.inputs, strict=True)
-            decorrelation = tuple(update_decorrelation(layer, x_hat, rate) for layer, x_hat in pairs)
+        direction, decorrelation, info = learn_from_passes(
+            first, second, state.decorrelation, rate, smallest_change(noise.residual(), nodes)
+        )
         return direction, PerturbationState(noise_state, decorrelation), info
 
     def predict(key: PRNGKeyArray, theta: Theta, state: PerturbationState, x: Array) -> Array:

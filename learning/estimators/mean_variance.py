@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from charz.devices import DomainWallSynapses
 from charz.learning.network import Theta
 from charz.learning.rule import Batch, GradientEstimator
-from charz.learning.stochastic_layer import Sampling, attach_gradient, measure, moments
+from charz.learning.stochastic_layer import Sampling, measure
+from charz.learning.synapse_network import read_through
 
 # Added to σ² = S/N inside the square root (authors' code): keeps ε finite where no input is active.
 VARIANCE_FLOOR = 1e-4
@@ -56,16 +56,12 @@ def mean_variance(
     loss = loss or optax.softmax_cross_entropy_with_integer_labels
 
     def forward(key: PRNGKeyArray, theta: Theta, x: Array, num_reads: int | None) -> tuple[Array, Array]:
-        reads = jnp.zeros(())
-        for index, (layer, synapses) in enumerate(zip(theta, layers, strict=True)):
-            actual = synapses.actual.probability(layer.weight)
-            measured = measure(jax.random.fold_in(key, index), x, actual, num_reads, sampling)
-            believed = moments(x, synapses.believed.probability(layer.weight))
-            reads += (num_reads or 0) * x.sum() * layer.weight.shape[0] * layer.weight.shape[2]
-            x = attach_gradient(measured, believed, num_reads, variance_floor) + layer.bias
-            if index < len(theta) - 1:
-                x = jax.nn.sigmoid(x)
-        return x, reads
+        def read(index: int, drive: Array, x: Array) -> Array:
+            actual = layers[index].actual.probability(drive)
+            return measure(jax.random.fold_in(key, index), x, actual, num_reads, sampling)
+
+        believed = [synapses.believed for synapses in layers]
+        return read_through(theta, believed, x, read, num_reads, variance_floor)
 
     def mean_loss(theta: Theta, key: PRNGKeyArray, batch: Batch) -> tuple[Float[Array, ""], Array]:
         logits, reads = forward(key, theta, batch.x, num_reads)

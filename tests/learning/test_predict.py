@@ -77,9 +77,7 @@ def test_wrong_requests_are_refused(options, words, digits, population):
 def test_software_has_nothing_to_propagate(digits, population):
     data, test = digits
     with pytest.raises(TrainError, match="no devices"):
-        predict_accuracy(
-            jax.random.key(0), Backprop((64, 10)), population(), mean_wire(), data, test
-        )
+        predict_accuracy(jax.random.key(0), Backprop((64, 10)), population(), mean_wire(), data, test)
 
 
 TRUE_SPLIT = {"parameters": 4.0, "device_to_device": 3.0, "seed": 2.0, "cycle_to_cycle": 1.0}

@@ -64,9 +64,7 @@ def predict_one(key, digits, modes):
     wires = SimulatedWires(law, population, amplitude, NUM_TRIALS, np.asarray(counts))
     posterior = fit(wires_dataset(wires), "logistic", key=key_fit, pool="hierarchical")
     believed = posterior.believed()
-    scheme = MeanVariance(
-        (64, 10), num_reads=64, drive_range=(float(amplitude[0]), float(amplitude[-1]))
-    )
+    scheme = MeanVariance((64, 10), num_reads=64, drive_range=(float(amplitude[0]), float(amplitude[-1])))
 
     def predict(key, sample, mode, design):
         return predict_accuracy(

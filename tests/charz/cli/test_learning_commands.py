@@ -75,7 +75,13 @@ def telegraph_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("telegraph") / "junctions.nc"
     design = DESIGNS["telegraph"]["two-state"]
     posterior = fit(
-        simulated(design), "two-state", key=jax.random.key(0), pool="complete", draws=100, warmup=200, chains=2
+        simulated(design),
+        "two-state",
+        key=jax.random.key(0),
+        pool="complete",
+        draws=100,
+        warmup=200,
+        chains=2,
     )
     posterior.save(path)
     return path
@@ -122,7 +128,15 @@ def test_a_fitted_record_gives_every_node_its_junction(charz, telegraph_file, tm
 
 def test_a_record_of_noise_is_no_material(charz, telegraph_file, tmp_path):
     code, _, err = charz(
-        "train", "--scheme", "homodyne", "--data", "gates", "--device", telegraph_file, "-o", tmp_path / "out.nc"
+        "train",
+        "--scheme",
+        "homodyne",
+        "--data",
+        "gates",
+        "--device",
+        telegraph_file,
+        "-o",
+        tmp_path / "out.nc",
     )
     assert code == 2
     assert "transfer" in err
@@ -179,40 +193,68 @@ BAD = {
     "repeats": (["train", "--device", "mean-wire", "--repeats", "0"], ["--repeats"]),
     "mode": (["predict", "--device", "mean-wire", "--mode", "guess"], ["guess", "transfer"]),
     "option of another scheme": (
-        ["train", "--scheme", "backprop", "--num-reads", "4"], ["--num-reads", "does not apply", "--learning-rate"],
+        ["train", "--scheme", "backprop", "--num-reads", "4"],
+        ["--num-reads", "does not apply", "--learning-rate"],
     ),
     "junction needs a device": (["train", "--scheme", "danp"], ["--device", "published-junction"]),
     "read interval of a synapse": (
-        ["train", "--device", "mean-wire", "--read-interval", "1e-6"], ["--read-interval", "noise"],
+        ["train", "--device", "mean-wire", "--read-interval", "1e-6"],
+        ["--read-interval", "noise"],
     ),
     "gain of the published junction": (
-        ["train", "--scheme", "danp", "--device", "published-junction", "--gain", "2"], ["--gain", "per read"],
+        ["train", "--scheme", "danp", "--device", "published-junction", "--gain", "2"],
+        ["--gain", "per read"],
     ),
     "gates on digits": (
-        ["train", "--scheme", "homodyne", "--device", "synthetic-material", "--data", "digits"], ["digits", "gates"],
+        ["train", "--scheme", "homodyne", "--device", "synthetic-material", "--data", "digits"],
+        ["digits", "gates"],
     ),
     "gates without a device": (
-        ["train", "--scheme", "homodyne", "--data", "gates"], ["--device", "transfer", "synthetic-material"],
+        ["train", "--scheme", "homodyne", "--data", "gates"],
+        ["--device", "transfer", "synthetic-material"],
     ),
     "electrodes in words": (
-        ["train", "--scheme", "homodyne", "--data", "gates", "--data-electrodes", "one"], ["--data-electrodes", "0,1"],
+        ["train", "--scheme", "homodyne", "--data", "gates", "--data-electrodes", "one"],
+        ["--data-electrodes", "0,1"],
     ),
     "one electrode twice": (
-        ["train", "--scheme", "homodyne", "--data", "gates", "--data-electrodes", "1,1"], ["(1, 1)", "two inputs"],
+        ["train", "--scheme", "homodyne", "--data", "gates", "--data-electrodes", "1,1"],
+        ["(1, 1)", "two inputs"],
     ),
     "no such electrode": (
-        ["train", "--scheme", "homodyne", "--data", "xor", "--device", "synthetic-material",
-         "--data-electrodes", "0,9"],
+        [
+            "train",
+            "--scheme",
+            "homodyne",
+            "--data",
+            "xor",
+            "--device",
+            "synthetic-material",
+            "--data-electrodes",
+            "0,9",
+        ],
         ["(0, 9)", "7 electrodes"],
     ),
     "reads of a material": (
-        ["train", "--scheme", "homodyne", "--data", "gates", "--num-reads", "2"], ["--num-reads", "--restarts"],
+        ["train", "--scheme", "homodyne", "--data", "gates", "--num-reads", "2"],
+        ["--num-reads", "--restarts"],
     ),
     "preprocessing of a material": (
-        ["train", "--scheme", "homodyne", "--data", "gates", "--preprocess", "gray"], ["--preprocess", "material"],
+        ["train", "--scheme", "homodyne", "--data", "gates", "--preprocess", "gray"],
+        ["--preprocess", "material"],
     ),
     "no draws of a material": (
-        ["predict", "--scheme", "homodyne", "--data", "gates", "--device", "synthetic-material", "--draws", "0"],
+        [
+            "predict",
+            "--scheme",
+            "homodyne",
+            "--data",
+            "gates",
+            "--device",
+            "synthetic-material",
+            "--draws",
+            "0",
+        ],
         ["draws is 0"],
     ),
     "inference": (["train", "--device", "mean-wire", "--inference", "guess"], ["guess", "votes"]),

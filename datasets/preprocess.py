@@ -85,7 +85,7 @@ def standardised(mean: tuple[float, ...], sd: tuple[float, ...]) -> Preprocess:
 
     def transform(images: Raw, full_scale: int) -> Rows:
         scaled = images.reshape(len(images), -1, len(mean)) / np.float32(full_scale)
-        rows = (scaled - np.float32(mean)) / np.float32(sd)
+        rows = (scaled - np.asarray(mean, np.float32)) / np.asarray(sd, np.float32)
         return rows.reshape(len(images), -1).astype(np.float32)
 
     return transform

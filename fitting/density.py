@@ -53,14 +53,15 @@ class Density:
 
     def __call__(
         self, etas: np.ndarray, tick: Callable[[int], None] | None = None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Evaluate points (point, unit, parameter) of linked parameters.
 
         Returns
         -------
         log_posterior : array (point, unit)
             In nats.
-        terms : array (point, device, term), or None
+        terms : array (point, device, term)
+            In nats; without terms where they are not wanted.
         """
         parts = []
         for start in range(0, len(etas), BATCH):
@@ -76,10 +77,10 @@ class Density:
 @lru_cache(maxsize=32)
 def _program(
     model: Model, families: tuple[tuple[str, str], ...], pool: str, with_terms: bool
-) -> Callable[[np.ndarray, Any, Any], tuple[Array, Array | None]]:
+) -> Callable[[np.ndarray, Any, Any], tuple[Array, Array]]:
     family = dict(families)
 
-    def one(eta: Array, arrays: Mapping[str, Array], constants: Any) -> tuple[Array, Array | None]:
+    def one(eta: Array, arrays: Mapping[str, Array], constants: Any) -> tuple[Array, Array]:
         num_devices = len(next(iter(arrays.values())))
         columns = {p.linked_name: eta[:, i] for i, p in enumerate(model.free)}
         log_prior = jnp.stack([distribution(family[n], constants[n]).log_prob(v) for n, v in columns.items()])
@@ -87,7 +88,7 @@ def _program(
         terms = device_terms(model.log_likelihood, each, arrays, num_devices).reshape(num_devices, -1)
         total = terms.sum(1)
         shared = total.sum()[None] if pool == "complete" else total
-        return log_prior.sum(0) + shared, terms if with_terms else None
+        return log_prior.sum(0) + shared, terms if with_terms else terms[:, :0]
 
     return jax.jit(
         lambda etas, arrays, constants: jax.lax.map(lambda eta: one(eta, arrays, constants), etas),

@@ -92,7 +92,8 @@ def _weighed(
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Proposals (proposal, unit, parameter), the logarithm of posterior over proposal density, and remarks."""
     modes, size = prepared.known.modes, prepared.data["blank"].size
-    stand_in, told = modes.stand_in, ()
+    stand_in = modes.stand_in
+    told: tuple[str, ...] = ()
     if stand_in is not None:
         proposals, log_q = _proposals(generator, prepared, stand_in.measured.size)
         density = _density(prepared, stand_in.arrays, with_terms=True)

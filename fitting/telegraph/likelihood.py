@@ -66,13 +66,13 @@ class Moments(NamedTuple):
 
     Parameters
     ----------
-    count, y, yy : array
+    number, y, yy : array
         Number of samples, sums of signal and of its square.
     t, yt, tt : array
         Sums with the time; 0 where no level drifts.
     """
 
-    count: Array
+    number: Array
     y: Array
     yy: Array
     t: Array
@@ -144,7 +144,7 @@ def moments_of(lanes: Lanes) -> Moments:
 
     def step(sums: Moments, sample: Lanes) -> tuple[Moments, None]:
         y, count = sample.signal, sample.seen.astype(sample.signal.dtype)
-        t = 0.0 if sample.time is None else jnp.where(sample.seen, sample.time, 0.0)
+        t = jnp.zeros_like(y) if sample.time is None else jnp.where(sample.seen, sample.time, 0.0)
         return jax.tree.map(jnp.add, sums, Moments(count, y, y * y, t, y * t, t * t)), None
 
     none = jnp.zeros_like(lanes.signal[0])
@@ -154,10 +154,10 @@ def moments_of(lanes: Lanes) -> Moments:
 def lowest_level(chain: Chain, moments: Moments, scale: Array) -> Array:
     """Log density of samples were all in the lowest level of a standardised chain, in nats."""
     low, noise = chain.low, chain.noise
-    square = moments.yy - 2 * low * moments.y + low**2 * moments.count
+    square = moments.yy - 2 * low * moments.y + low**2 * moments.number
     if chain.drift is not None:
         square += 2 * chain.drift * (low * moments.t - moments.yt) + chain.drift**2 * moments.tt
-    return -square / (2 * noise**2) - moments.count * (jnp.log(noise * scale) + HALF_LOG_TWO_PI)
+    return -square / (2 * noise**2) - moments.number * (jnp.log(noise * scale) + HALF_LOG_TWO_PI)
 
 
 def rows_of(transition: Array) -> Matrix:

@@ -15,6 +15,8 @@ from charz.fitting.priors import Prior
 
 # Numbers held at once while terms of many draws are evaluated.
 CHUNK_NUMBERS = 4_000_000
+# Draws of a long record that take together no more memory than one whose every sample is kept.
+SHARING = 32
 
 
 def pointwise_terms(
@@ -44,6 +46,9 @@ def pointwise_terms(
     shape = next(iter(values.values())).shape[:2]
     flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in {**values, **latents}.items()}
     size = max(1, sum(a.size for a in observations.arrays.values()))
+    if observations.blocks is not None:
+        # A long record is shared by all draws: each adds its terms, one a block, and the lanes of its forward pass.
+        size = max(observations.blocks.size, size // SHARING)
     chunk = int(np.clip(CHUNK_NUMBERS // size, 1, shape[0] * shape[1]))
     evaluate = _evaluation(function, tuple(latents))
     blank = jnp.zeros(observations.measured.shape)

@@ -1,5 +1,6 @@
 """Learning from the noise of the nodes: DANP on tunnel junctions, and the two rules it grew out of."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,9 +49,9 @@ class _Perturbation(Scheme):
         """The noise that is there; nothing is believed of it, for it is never looked at."""
         return actual
 
+    @abstractmethod
     def estimator(self, noise: NodeNoise) -> GradientEstimator:
         """How the direction is found."""
-        raise NotImplementedError
 
     def rule(self, hardware: NodeNoise | None, num_steps: int = 1) -> UpdateRule:
         """Perturbation estimator × Adam with decaying rate × ideal write.

@@ -1,6 +1,6 @@
 """Predicted accuracy of networks on fitted junctions covers the accuracy on the true population (E of issue 5).
 
-Each simulated truth is a population of tunnel junctions around the published one. Short telegraph records of four of
+Each simulated truth is a population of tunnel junctions around the published one. Short telegraph records of a few of
 them are fitted; from the posterior the accuracy of a DANP network with one unmeasured junction a node is predicted, and
 compared with one reading of one network on junctions of the *true* population: trained on them (in situ), or on the
 typical junction of the posterior (transfer). The plug-in prediction puts that junction at every node: no spread, no
@@ -12,6 +12,7 @@ The full table is written by
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,9 @@ from charz.fitting import fit
 from charz.learning import Batch, Danp, Design, TrainingData, TrainOptions, predict_accuracy
 
 TABLE = Path(__file__).parents[1] / "results" / "noise-prediction-calibration.md"
-NUM_JUNCTIONS, INTERVAL = 4, 5e-6  # s, the published sampling
+INTERVAL = 5e-6  # s, the published sampling
+# Recorded junctions: four leave their spread to the prior, twelve show it.
+FEW, MORE = 4, 12
 # Long enough that no junction of 60 truths is refused for too few dwells: that would select fast ones.
 NUM_SAMPLES = 400
 FIT = {"draws": 500, "warmup": 400, "chains": 2}
@@ -66,23 +69,23 @@ def true_population(key):
     return Population(jnp.stack([published.low, *map(jnp.log, logs)]) + away, spread)
 
 
-@jax.jit
-def measure(key, population):
+@partial(jax.jit, static_argnums=2)
+def measure(key, population, num_junctions):
     """Records of a few junctions in V, (device, time)."""
     key_junction, key_start, key_record = jax.random.split(key, 3)
-    junctions = population.junctions(key_junction, (NUM_JUNCTIONS,))
+    junctions = population.junctions(key_junction, (num_junctions,))
     start = junctions.stationary(key_start)
     return junctions.simulate(key_record, NUM_SAMPLES, jnp.asarray(INTERVAL), start)[0].T
 
 
 def as_dataset(signal):
-    interval = np.full(NUM_JUNCTIONS, INTERVAL)
+    interval = np.full(len(signal), INTERVAL)
     return xr.Dataset(
         {
             "signal": (("device", "time"), np.asarray(signal, float), {"units": "V", "long_name": "voltage"}),
             "sample_interval": ("device", interval, {"units": "s", "long_name": "time between samples"}),
         },
-        coords={"device": [f"junction-{number}" for number in range(NUM_JUNCTIONS)]},
+        coords={"device": [f"junction-{number}" for number in range(len(signal))]},
         attrs={"experiment": "telegraph", "device_family": "magnetic tunnel junction (simulated)"},
     )
 
@@ -100,11 +103,11 @@ class Row(NamedTuple):
     predict_seconds: float
 
 
-def predict_one(key, data, test, modes):
+def predict_one(key, data, test, modes, num_junctions):
     """One row a mode."""
     key_truth, key_record, key_fit, key_predict, key_plug_in, key_check = jax.random.split(key, 6)
     population = true_population(key_truth)
-    record = as_dataset(measure(key_record, population))
+    record = as_dataset(measure(key_record, population, num_junctions))
     began = time.perf_counter()
     posterior = fit(record, "two-state", key=key_fit, pool="hierarchical", **FIT)
     fit_seconds = time.perf_counter() - began
@@ -150,10 +153,12 @@ def standardised():
     return data, batch(images.test_x, images.test_y)
 
 
-def run(problem, modes, num_truths, seed):
+def run(problem, modes, num_junctions, num_truths, seed):
     """By mode, columns over the truths."""
     keys = jax.random.split(jax.random.key(seed), num_truths)
-    results = np.array([predict_one(key, *problem, modes) for key in keys], float)  # (truth, mode, column)
+    results = np.array(
+        [predict_one(key, *problem, modes, num_junctions) for key in keys], float
+    )  # (truth, mode, column)
     return {mode: Row(*results[:, index].T) for index, mode in enumerate(modes)}
 
 
@@ -168,65 +173,56 @@ def calibrated_range(number, probability=0.99):
 
 
 @pytest.mark.slow
-def test_a_truth_is_predicted(standardised):
-    """The default suite's run: gross errors only."""
-    row = run(standardised, ["in-situ"], num_truths=1, seed=1)["in-situ"]
-    # Above chance, below 1; what is not known of the junctions spreads more than seeds alone.
-    assert (row.low > 0.1).all()
-    assert (row.low < row.high).all()
-    assert (row.high < 1).all()
-    assert (row.high - row.low > row.plug_high - row.plug_low).all()
-    # So far outside its interval, a truth of a calibrated prediction would be a rarity.
-    middle, half = (row.low + row.high) / 2, (row.high - row.low) / 2
-    assert (np.abs(row.accuracy - middle) < 3 * half).all()
-
-
-@pytest.mark.slow
 def test_intervals_are_calibrated(standardised):
     began = time.perf_counter()
-    results = run(standardised, list(DESIGNS), NUM_TRUTHS, seed=0)
+    results = {number: run(standardised, list(DESIGNS), number, NUM_TRUTHS, seed=0) for number in (FEW, MORE)}
     seconds = time.perf_counter() - began
     if os.environ.get("CHARZ_WRITE_RESULTS") == "1":
         TABLE.write_text(as_markdown(results, seconds), encoding="utf-8")
     low, high = calibrated_range(NUM_TRUTHS)
-    for rows in results.values():
-        assert low <= covered(rows.low, rows.high, rows.accuracy) <= high
-    rows = results["transfer"]
-    assert covered(rows.plug_low, rows.plug_high, rows.accuracy) < low
+    for by_mode in results.values():
+        for rows in by_mode.values():
+            assert low <= covered(rows.low, rows.high, rows.accuracy) <= high
+        rows = by_mode["transfer"]
+        assert covered(rows.plug_low, rows.plug_high, rows.accuracy) < low
 
 
 def as_markdown(results, seconds):
     low, high = calibrated_range(NUM_TRUTHS)
     lines = [
-        f"| {mode} | {name} | {table_cells(*ends, rows.accuracy)} |"
-        for mode, rows in results.items()
+        f"| {number} | {mode} | {name} | {table_cells(*ends, rows.accuracy)} |"
+        for number, by_mode in results.items()
+        for mode, rows in by_mode.items()
         for name, ends in (
             ("posterior", (rows.low, rows.high)),
             ("plug-in", (rows.plug_low, rows.plug_high)),
         )
     ]
-    rows = results["in-situ"]
-    accuracies = "; ".join(
-        f"{m} {r.accuracy.min():.3f} to {r.accuracy.max():.3f}" for m, r in results.items()
+    fits = "; ".join(
+        f"of {number} junctions {int(by_mode['in-situ'].converged.sum())} of {NUM_TRUTHS}"
+        f" ({np.median(by_mode['in-situ'].fit_seconds):.0f} s each, median)"
+        for number, by_mode in results.items()
     )
+    seen = np.concatenate([rows.accuracy for by_mode in results.values() for rows in by_mode.values()])
     return f"""# Coverage of predicted accuracy of networks on junctions (90 %), simulated truths
 
 Made by `CHARZ_WRITE_RESULTS=1 pytest -m slow tests/learning/test_noise_prediction_calibration.py`.
 Each truth: a population of junctions around the constants of Koenders et al. (2025) (levels, separation, noise and
-rates differ between populations and between junctions), of which {NUM_JUNCTIONS} are recorded, {NUM_SAMPLES} samples
-at {INTERVAL * 1e6:g} µs each; hierarchical two-state fit, {FIT["chains"]} chains of {FIT["draws"]} draws; digits,
+rates differ between populations and between junctions), of which a few are recorded, {NUM_SAMPLES} samples at
+{INTERVAL * 1e6:g} µs each; hierarchical two-state fit, {FIT["chains"]} chains of {FIT["draws"]} draws or more; digits,
 {"-".join(map(str, SCHEME.sizes))}, DANP, {OPTIONS.epochs} epochs, gain {GAIN:g} V/V, one junction a node, single-shot
 reading; {DESIGNS["in-situ"].draws} posterior draws. Compared with one reading of one network on junctions of the true
 population. The plug-in puts the typical junction of the posterior at every node. A calibrated interval covers
 {low:.0f} to {high:.0f} of {NUM_TRUTHS} truths (binomial 99 % range).
 
-| mode | prediction | truths | covered | accuracy below / above the interval | mean width (points) |
-|---|---|---|---|---|---|
+| recorded | mode | prediction | truths | covered | accuracy below / above the interval | mean width (points) |
+|---|---|---|---|---|---|---|
 {chr(10).join(lines)}
 
-Accuracies of the true networks: {accuracies}. Fits that converged by charz's limits:
-{int(rows.converged.sum())} of {NUM_TRUTHS}; none was left out. A truth takes {np.median(rows.fit_seconds):.1f} s to fit
-and {np.median(rows.predict_seconds):.1f} s to predict in situ (medians); wall time {seconds:.0f} s on
+Intervals from {FEW} junctions are on the wide side: so few hardly speak about the spread between junctions, so it keeps
+its prior (half-normal(0.5) of log levels, half-normal(1) of log rates), and the true spreads (0.05 to 0.3, and 0.1 to
+0.35) lie in the lower part of it. Accuracies of the true networks: {seen.min():.3f} to {seen.max():.3f}. Fits that
+converged by charz's limits, where one divergence is too much: {fits}; none was left out. Wall time {seconds:.0f} s on
 {os.cpu_count()} cores that other work shared.
 """
 

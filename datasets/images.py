@@ -3,6 +3,7 @@
 Adding a source is adding one file that reads it and one entry in `SOURCES`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charz.datasets import cifar10, digits, idx, svhn
-from charz.datasets.preprocess import Preprocess, binary, gray, pooled_binary, standardised
+from charz.datasets.preprocess import Preprocess, binary, gray, pooled_binary, signed, standardised
 from charz.datasets.split import random_split, stratified_split
 from charz.errors import CharzError
 
@@ -32,6 +33,8 @@ class Images(NamedTuple):
         Name under which the set was loaded.
     source : str
         Where the images come from and what was done to them, in a sentence.
+    shape : tuple of int
+        Of a sample before it was flattened: (height, width, channels), or (features,) where it is no image.
     """
 
     train_x: NDArray[np.float32]
@@ -42,6 +45,7 @@ class Images(NamedTuple):
     test_y: NDArray[np.int32]
     name: str
     source: str
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def _idx_source(folder: str, description: str, mean: float, sd: float) -> ImageS
             "binary-14x14": pooled_binary,
             "binary": binary,
             "gray": gray,
+            "signed": signed,
             "standardised": standardised((mean,), (sd,)),
         },
         stratified=False,
@@ -94,7 +99,7 @@ def _colour_source(
         description=description,
         read=read,
         full_scale=255,
-        preprocess={"standardised": standardised(mean, sd), "gray": gray},
+        preprocess={"standardised": standardised(mean, sd), "gray": gray, "signed": signed},
         stratified=False,
     )
 
@@ -109,6 +114,7 @@ SOURCES: dict[str, ImageSource] = {
         preprocess={
             "binary": binary,
             "gray": gray,
+            "signed": signed,
             "standardised": standardised((0.3054,), (0.3761,)),
         },
         stratified=True,
@@ -162,8 +168,8 @@ def load_images(
     preprocess : str
         ``binary-14x14`` (2×2 max-pool, then value/255 > 0.5: the inputs of Ellis et al. 2023, and the default
         for 28×28 images), ``binary`` (value > half of full scale, the default for ``digits``), ``gray``
-        (value / full scale) or ``standardised`` ((value / full scale - mean) / sd by colour, the default for colour
-        images).
+        (value / full scale), ``signed`` (2 value / full scale - 1) or ``standardised`` ((value / full scale - mean)
+        / sd by colour, the default for colour images).
 
     Returns
     -------
@@ -200,7 +206,15 @@ def load_images(
         name=name,
         source=f"{source.description}, preprocessing {chosen}, "
         f"validation fraction {validation_fraction:g}, seed {seed}",
+        shape=_sample_shape(raw.train_images.shape[1:], train_x.shape[1]),
     )
+
+
+def _sample_shape(image: tuple[int, ...], features: int) -> tuple[int, ...]:
+    """Height, width and channels of an image that preprocessing may have made smaller, the same on both sides."""
+    height, width, channels = (*image, 1)[:3]
+    shrunk = round(math.sqrt(height * width * channels / features))
+    return (height // shrunk, width // shrunk, channels)
 
 
 def _find(name: str) -> ImageSource:

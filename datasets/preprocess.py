@@ -38,6 +38,11 @@ def binary(images: Raw, full_scale: int) -> Rows:
     return (gray(images, full_scale) > THRESHOLD).astype(np.float32)
 
 
+def signed(images: Raw, full_scale: int) -> Rows:
+    """Inputs of quantized networks: 2 value / full scale - 1, in [-1, 1]; otherwise as `gray`."""
+    return 2 * gray(images, full_scale) - 1
+
+
 def max_pool(images: Raw) -> Raw:
     """Largest value of each 2×2 block.
 

@@ -34,6 +34,7 @@ def load_iris_table(seed: int, validation_fraction: float) -> Images:
     return Images(
         rows[train], raw.train_labels[train], rows[validation], raw.train_labels[validation], test, raw.test_labels,
         "iris", f"{description}, standardised, validation fraction {validation_fraction:g}, seed {seed}",
+        rows.shape[1:],
     )  # fmt: skip
 
 
@@ -44,6 +45,7 @@ def load_xor_table(seed: int, validation_fraction: float) -> Images:
     return Images(
         np.tile(cases, (XOR_REPEATS, 1)), np.tile(labels, XOR_REPEATS), cases, labels, cases, labels,
         "xor", f"exclusive or: 4 cases, {XOR_REPEATS} times an epoch; the same cases validate and test",
+        cases.shape[1:],
     )  # fmt: skip
 
 

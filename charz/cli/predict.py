@@ -47,8 +47,8 @@ def predict(
         solve(request, draws, output, report, predict=True)
         return
     devices = load_devices(request)
-    batches, test, source = load_data(request)
-    chosen = build_scheme(request, batches, devices)
+    data = load_data(request)
+    chosen = build_scheme(request, data, devices)
     inference = Inference(request.inference, request.votes)  # type: ignore[arg-type]  # checked there
     if devices is None:
         raise TrainError(
@@ -61,15 +61,15 @@ def predict(
             chosen,
             devices.sample,
             devices.believed,
-            batches,
-            test,
+            data.training,
+            data.test,
             mode=mode,  # type: ignore[arg-type]  # checked there, with a better message
             design=Design(draws, arrays, seeds, repeats),
             options=TrainOptions(request.epochs, request.batch_size, request.patience),
             inference=inference,
             on_progress=advance,
         )
-    prediction.attrs |= {"kind": "accuracy prediction", "data": source}
+    prediction.attrs |= {"kind": "accuracy prediction", "data": data.source}
     prediction.attrs |= stamp(
         request, devices, mode=mode, draws=draws, arrays=arrays, seeds=seeds, repeats=repeats
     )

@@ -37,8 +37,8 @@ def train(
         solve(request, 1, output, report, predict=False)
         return
     devices = load_devices(request)
-    batches, test, source = load_data(request)
-    chosen = build_scheme(request, batches, devices)
+    data = load_data(request)
+    chosen = build_scheme(request, data, devices)
     options = TrainOptions(request.epochs, request.batch_size, request.patience)
     inference = Inference(request.inference, request.votes)  # type: ignore[arg-type]  # checked there
     if repeats < 1:
@@ -52,19 +52,21 @@ def train(
             key_run[None],
             chosen,
             hardware,
-            batches,
+            data.training,
             options,
             lambda epoch, accuracy: advance(
                 epoch, request.epochs, f"validation accuracy {float(accuracy[0]):.3f}"
             ),
         )
-    accuracy = evaluate(key_read[None], chosen, hardware, trained.state, test, repeats, inference)[0]
-    quiet = evaluate(key_read[None], chosen, hardware, trained.state, test, 1, Inference("deterministic"))[0]
+    accuracy = evaluate(key_read[None], chosen, hardware, trained.state, data.test, repeats, inference)[0]
+    quiet = evaluate(
+        key_read[None], chosen, hardware, trained.state, data.test, 1, Inference("deterministic")
+    )[0]
 
     result = _result(trained, accuracy, quiet, chosen)
     accuracies = {"accuracy": accuracy, "noise_free_accuracy": quiet[0]}
     run = run_dataset(trained, accuracies, chosen, devices, hardware)
-    run.attrs |= {"data": source, "inference": str(inference)}
+    run.attrs |= {"data": data.source, "inference": str(inference)}
     run.attrs |= stamp(request, devices, repeats=repeats)
     store.save_result(run, output)
 

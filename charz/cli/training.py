@@ -1,7 +1,7 @@
 """What `train` and `predict` share: data and scheme from the words of the command line."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charz.cli.output import Report
 from charz.cli.training_devices import Devices
@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from charz.learning import Batch, Scheme, TrainingData
 
 
-def load_data(request: Request) -> tuple["TrainingData", "Batch", str]:
-    """Training and validation data, test data, and where they come from."""
+class Data(NamedTuple):
+    """What a network learns from: training and validation data, test data, shape of a sample, where they come from."""
+
+    training: "TrainingData"
+    test: "Batch"
+    shape: tuple[int, ...]
+    source: str
+
+
+def load_data(request: Request) -> Data:
+    """Load the data that the request names, preprocessed as its scheme wants them unless said otherwise."""
     import jax.numpy as jnp
 
     from charz.datasets import load_data as load_set
@@ -26,23 +35,10 @@ def load_data(request: Request) -> tuple["TrainingData", "Batch", str]:
     def batch(x: Any, y: Any) -> Batch:
         return Batch(jnp.asarray(x), jnp.asarray(y))
 
-    data = TrainingData(
+    training = TrainingData(
         batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
     )
-    return data, batch(images.test_x, images.test_y), images.source
-
-
-def parse_hidden(hidden: str) -> tuple[int, ...]:
-    """Read ``--hidden 64,32``; empty means no hidden layer."""
-    try:
-        sizes = tuple(int(part) for part in hidden.split(",") if part.strip())
-    except ValueError:
-        sizes = (0,)
-    if any(size < 1 for size in sizes):
-        raise TrainError(
-            f"--hidden {hidden!r} must be neuron counts joined by commas, for example 64 or 128,64"
-        )
-    return sizes
+    return Data(training, batch(images.test_x, images.test_y), images.shape, images.source)
 
 
 def parse_reads(num_reads: str) -> int | None:
@@ -59,37 +55,40 @@ def parse_reads(num_reads: str) -> int | None:
         ) from None
 
 
-def build_scheme(request: Request, data: "TrainingData", devices: Devices | None) -> "Scheme":
-    """Make the scheme that the options name, with inputs and outputs as the data have them.
+def build_scheme(request: Request, data: Data, devices: Devices | None) -> "Scheme":
+    """Make the scheme that the options name, on the network that was asked for.
 
     Raises
     ------
     TrainError
-        For an option that the scheme does not take.
+        For an option that the scheme does not take, or a network that does not fit the data.
     """
+    from charz.learning.architecture import parse_architecture
     from charz.learning.schemes import find_scheme
 
     kind = find_scheme(request.scheme)
     known = {field.name for field in dataclasses.fields(kind)}
     options = dict(request.options)
-    sizes = (
-        data.train.x.shape[1],
-        *parse_hidden(options.pop("hidden", "")),
-        int(data.train.y.max()) + 1,
-    )
+    classes = int(data.training.train.y.max()) + 1
+    network = parse_architecture(request.network or str(classes), data.shape)
+    if network.num_outputs != classes:
+        raise TrainError(
+            f"--network {request.network} ends in {network.num_outputs} neurons and {request.data} has {classes}"
+            " classes: the last layer has a neuron a class"
+        )
     for name in options:
         if name not in known:
             raise TrainError(
                 f"{flag(name)} does not apply to scheme {request.scheme!r}; its options are"
-                f" {', '.join(flag(option) for option in SCHEME_OPTIONS if option in (*known, 'hidden'))}"
+                f" {', '.join(flag(option) for option in SCHEME_OPTIONS if option in known) or 'none'}"
             )
     if "num_reads" in options:
         options["num_reads"] = parse_reads(options["num_reads"])
     from_data = {
         "drive_range": None if devices is None else devices.drive_range,
-        "mean_input": round(float(data.train.x.mean()), 4),
+        "mean_input": round(float(data.training.train.x.mean()), 4),
     }
-    return kind(sizes, **{name: v for name, v in from_data.items() if name in known}, **options)
+    return kind.build(network, **{name: v for name, v in from_data.items() if name in known}, **options)
 
 
 def warn_of_devices(report: Report, devices: Devices | None) -> None:
@@ -101,9 +100,9 @@ def warn_of_devices(report: Report, devices: Devices | None) -> None:
 def title(request: Request, scheme: "Scheme", devices: Devices | None, *more: str) -> str:
     """Heading of a result: scheme, data, network, reads, mode, devices."""
     reads = f", N = {request.options.get('num_reads', '1')}" if hasattr(scheme, "num_reads") else ""
-    sizes = "-".join(map(str, scheme.sizes))
+    network = f"{scheme.num_inputs}-{scheme.architecture}"
     of = "" if devices is None else f" ({devices.description})"
-    return ", ".join((f"{request.scheme} on {request.data}, {sizes}{reads}", *more)) + of
+    return ", ".join((f"{request.scheme} on {request.data}, {network}{reads}", *more)) + of
 
 
 def stamp(request: Request, devices: Devices | None, **settings: Any) -> dict[str, str]:

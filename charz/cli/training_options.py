@@ -14,6 +14,7 @@ class Request(NamedTuple):
     device: str | None
     data: str
     preprocess: str | None
+    network: str | None
     epochs: int
     batch_size: int
     patience: int
@@ -30,11 +31,8 @@ class Request(NamedTuple):
         return {**plain, **self.options, **others}
 
 
-# Options of schemes: a scheme takes those that are fields of its class (hidden becomes its sizes).
+# Options of schemes: a scheme takes those that are fields of its class.
 SCHEME_OPTIONS: dict[str, Any] = {
-    "hidden": Annotated[
-        str | None, typer.Option("--hidden", help="Neurons of the hidden layers, e.g. 64 or 128,64.")
-    ],
     "num_reads": Annotated[
         str | None,
         typer.Option("--num-reads", help="Measurements N per synapse, or inf (mean-field limit). [1]"),
@@ -82,6 +80,16 @@ SHARED_OPTIONS: dict[str, tuple[Any, Any]] = {
     "preprocess": (
         Annotated[
             str | None, typer.Option("--preprocess", help="How images become inputs; default: the scheme's.")
+        ],
+        None,
+    ),
+    "network": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--network",
+                help="Layers after the inputs: 64-10, or 32C5-MP2-64C5-MP2-512-10. Default: the outputs alone.",
+            ),
         ],
         None,
     ),

@@ -1,6 +1,8 @@
 """Learning schemes, one a file: gradient estimator × optimizer × write scheme, with every choice made."""
 
 from charz.learning.schemes.backprop import Backprop as Backprop
+from charz.learning.schemes.contract import DenseScheme as DenseScheme
+from charz.learning.schemes.contract import LayeredScheme as LayeredScheme
 from charz.learning.schemes.contract import Scheme as Scheme
 from charz.learning.schemes.mean_variance import MEAN_FIELD as MEAN_FIELD
 from charz.learning.schemes.mean_variance import MeanVariance as MeanVariance
@@ -16,6 +18,8 @@ __all__ = [
     "ActivityPerturbation",
     "Backprop",
     "Danp",
+    "DenseScheme",
+    "LayeredScheme",
     "MeanVariance",
     "NodePerturbation",
     "Scheme",

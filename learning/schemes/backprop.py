@@ -11,12 +11,12 @@ from jaxtyping import PRNGKeyArray, PyTree
 from charz.learning.estimators import backprop
 from charz.learning.network import Layer, Theta, layer_shapes
 from charz.learning.rule import UpdateRule, join
-from charz.learning.schemes.contract import Scheme, check_rate, decaying
+from charz.learning.schemes.contract import DenseScheme, check_rate, decaying
 from charz.learning.writes import ideal
 
 
 @dataclass(frozen=True)
-class Backprop(Scheme):
+class Backprop(DenseScheme):
     """Autodiff, Adam and real weights.
 
     Parameters

@@ -2,29 +2,27 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import optax
 from jaxtyping import PyTree
 
 from charz.errors import TrainError
+from charz.learning.architecture import Architecture, dense
 from charz.learning.rule import UpdateRule
 
-# What a scheme's devices do, and the experiment kind whose posterior models them.
-DeviceRole = Literal["synapse", "noise"]
+# What a scheme's devices do. Each role has an experiment kind whose posterior models the devices:
+# synapse, switch: pulse_switching; noise: telegraph; memristor: pulse_train.
+DeviceRole = Literal["synapse", "noise", "memristor", "switch"]
 
 
 @dataclass(frozen=True)
 class Scheme:
     """A learning scheme with every choice made; hashable, so that it is compiled once.
 
-    A subclass is one scheme: its fields are its options, `rule` joins its three parts. Adding a scheme is adding
-    such a class in a file of its own, and one entry in `SCHEMES`.
-
-    Parameters
-    ----------
-    sizes : tuple of int
-        Neurons a layer, inputs first: ``(196, 10)`` or ``(196, 64, 10)``.
+    A subclass is one scheme: its fields are its network and its options, `rule` joins its three parts. Adding a
+    scheme is adding such a class (of `DenseScheme` or `LayeredScheme`) in a file of its own, and one entry in
+    `SCHEMES`.
 
     Raises
     ------
@@ -39,18 +37,26 @@ class Scheme:
     # Preprocessing of images that the scheme was published with (a key of `ImageSource.preprocess`).
     inputs: ClassVar[str] = "default"
 
-    sizes: tuple[int, ...]
+    @classmethod
+    @abstractmethod
+    def build(cls, architecture: Architecture, **options: Any) -> Self:
+        """The scheme on this network.
 
-    def __post_init__(self) -> None:
-        if len(self.sizes) < 2 or min(self.sizes) < 1:
-            raise TrainError(
-                f"sizes {self.sizes} must be at least inputs and outputs, each 1 or more neurons"
-            )
+        Raises
+        ------
+        TrainError
+            When the scheme is not defined for such layers, or an option is not valid.
+        """
+
+    @property
+    @abstractmethod
+    def architecture(self) -> Architecture:
+        """The network."""
 
     @property
     def num_inputs(self) -> int:
         """Inputs a sample."""
-        return self.sizes[0]
+        return self.architecture.num_inputs
 
     @property
     @abstractmethod
@@ -72,6 +78,55 @@ class Scheme:
         num_steps : int
             Steps of the whole training, for rates that decay.
         """
+
+
+@dataclass(frozen=True)
+class DenseScheme(Scheme):
+    """A scheme whose layers are all dense.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Neurons a layer, inputs first: ``(196, 10)`` or ``(196, 64, 10)``.
+    """
+
+    sizes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        dense(*self.sizes)
+
+    @classmethod
+    def build(cls, architecture: Architecture, **options: Any) -> Self:
+        """Take the sizes of the layers."""
+        return cls(architecture.sizes(cls.name), **options)
+
+    @property
+    def architecture(self) -> Architecture:
+        """Dense layers of `sizes`."""
+        return dense(*self.sizes)
+
+
+@dataclass(frozen=True)
+class LayeredScheme(Scheme):
+    """A scheme for dense and convolutional layers.
+
+    Parameters
+    ----------
+    network : Architecture
+        The layers; `dense` and `parse_architecture` make one.
+    """
+
+    network: Architecture
+
+    @classmethod
+    def build(cls, architecture: Architecture, **options: Any) -> Self:
+        """Take the network as it is."""
+        return cls(architecture, **options)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network itself."""
+        return self.network
 
 
 def check_positive(**options: float) -> None:

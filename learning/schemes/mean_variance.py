@@ -14,7 +14,7 @@ from charz.errors import TrainError
 from charz.learning.estimators import mean_variance
 from charz.learning.network import Layer, Theta, lay_out, layer_shapes, num_synapses
 from charz.learning.rule import UpdateRule, join
-from charz.learning.schemes.contract import DeviceRole, Scheme, check_positive
+from charz.learning.schemes.contract import DenseScheme, DeviceRole, check_positive
 from charz.learning.stochastic_layer import GAUSSIAN_FROM_READS, Sampling
 from charz.learning.writes import ideal
 
@@ -22,7 +22,7 @@ MEAN_FIELD = "inf"
 
 
 @dataclass(frozen=True)
-class MeanVariance(Scheme):
+class MeanVariance(DenseScheme):
     """Synapses are wires that switch at random; the gradient goes through the believed mean and variance.
 
     Parameters

@@ -12,12 +12,12 @@ from charz.errors import TrainError
 from charz.learning.estimators import activity_perturbation, danp, node_perturbation
 from charz.learning.noisy_network import uniform_start
 from charz.learning.rule import GradientEstimator, UpdateRule, join
-from charz.learning.schemes.contract import DeviceRole, Scheme, check_rate, decaying
+from charz.learning.schemes.contract import DenseScheme, DeviceRole, check_rate, decaying
 from charz.learning.writes import ideal
 
 
 @dataclass(frozen=True)
-class _Perturbation(Scheme):
+class _Perturbation(DenseScheme):
     """What the three have in common: noise at every node, Adam with a rate that decays, ideal writes.
 
     Parameters

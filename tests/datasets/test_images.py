@@ -141,7 +141,8 @@ def test_unknown_names():
     with pytest.raises(CharzError, match=r"image set 'MNIST' is not known; choose one of digits, mnist"):
         load_images("MNIST")
     with pytest.raises(
-        CharzError, match=r"'binary-14x14' is not known for digits; choose one of binary, gray, standardised"
+        CharzError,
+        match=r"'binary-14x14' is not known for digits; choose one of binary, gray, signed, standardised",
     ):
         load_images("digits", preprocess="binary-14x14")
 

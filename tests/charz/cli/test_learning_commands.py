@@ -42,7 +42,9 @@ def test_train_writes_a_labelled_run_and_prints_the_same_numbers(charz, tmp_path
 
 
 def test_software_baseline_needs_no_device(charz, tmp_path):
-    code, out, _ = charz("train", "--scheme", "backprop", *QUICK, "--hidden", "16", "-o", tmp_path / "run.nc")
+    code, out, _ = charz(
+        "train", "--scheme", "backprop", *QUICK, "--network", "16-10", "-o", tmp_path / "run.nc"
+    )
     assert code == 0
     assert "64-16-10" in out
     assert "N =" not in out
@@ -103,7 +105,7 @@ def test_perturbation_learns_on_junctions_and_says_both_accuracies(charz, tmp_pa
     path = tmp_path / "run.nc"
     code, out, _ = charz(
         "train", "--scheme", "danp", "--device", "published-junction", *QUICK, "--learning-rate", "0.02",
-        "--hidden", "16", "--json", "-o", path,
+        "--network", "16-10", "--json", "-o", path,
     )  # fmt: skip
     result, run = json.loads(out), xr.load_dataset(path)
     assert code == 0
@@ -187,7 +189,9 @@ BAD = {
     "device for software": (["train", "--scheme", "backprop", "--device", "x.nc"], ["software"]),
     "missing posterior": (["train", "--device", "none.nc"], ["none.nc"]),
     "unknown data": (["train", "--device", "mean-wire", "--data", "letters"], ["letters", "digits"]),
-    "hidden": (["train", "--device", "mean-wire", "--hidden", "a,b"], ["--hidden", "a,b"]),
+    "network": (["train", "--device", "mean-wire", "--network", "a-10"], ["'a'", "32C5"]),
+    "classes": (["train", "--device", "mean-wire", "--network", "16-9"], ["16-9", "10 classes"]),
+    "convolution": (["train", "--device", "mean-wire", "--network", "8C3-10"], ["8C3-10", "mean-variance"]),
     "reads": (["train", "--device", "mean-wire", "--num-reads", "many"], ["--num-reads", "many"]),
     "no reads": (["train", "--device", "mean-wire", "--num-reads", "0"], ["num_reads", "at least once"]),
     "repeats": (["train", "--device", "mean-wire", "--repeats", "0"], ["--repeats"]),

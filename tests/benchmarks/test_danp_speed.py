@@ -103,6 +103,8 @@ def record(benchmark, name, num_steps):
     ],
 )
 def test_charz(benchmark, steps, name, num_draws, over_draws):
+    if num_draws > 1 and not benchmark.enabled:
+        pytest.skip("the same program for several networks; run with --benchmark-enable")
     networks = Networks(num_draws, steps, over_draws)
     losses = benchmark.pedantic(networks.run, rounds=3 if num_draws > 1 else 7, warmup_rounds=1)
     assert losses.shape == (num_draws, steps)
@@ -114,6 +116,8 @@ def test_charz(benchmark, steps, name, num_draws, over_draws):
 @pytest.mark.benchmark(group="DANP 784-500-500-500-10")
 def test_charz_on_threads(benchmark, steps):
     """Draws side by side on the CPUs, each with a program's run of its own: what one leaves idle another uses."""
+    if not benchmark.enabled:
+        pytest.skip("the same program for several networks; run with --benchmark-enable")
     networks = [Networks(1, steps, one_after_another) for _ in range(NUM_DRAWS)]
     losses = benchmark.pedantic(
         in_chunks, args=(lambda rows: networks[int(rows[0])].run(), NUM_DRAWS, 1), rounds=3, warmup_rounds=1
@@ -135,8 +139,8 @@ def test_pytorch(benchmark, steps, mode, threads):
     torch = pytest.importorskip(
         "torch", reason="PyTorch is only compared with: pip install -e '.[benchmarks]'"
     )
-    if mode == "compiled" and not benchmark.enabled:
-        pytest.skip("compiling takes a minute; run with --benchmark-enable")
+    if (mode, threads) != ("eager", 2) and not benchmark.enabled:
+        pytest.skip("one way of running it is enough; run the others with --benchmark-enable")
     torch.set_num_threads(threads)
     run = torch_training(torch, *data(steps), mode == "compiled")
     losses = benchmark.pedantic(run, rounds=4, warmup_rounds=1)

@@ -114,8 +114,8 @@ def calibrated_range(number, probability=0.99):
 
 def test_a_few_truths_are_covered(digits):
     """The default suite's small run: too few coverages would be a gross error."""
-    result = run(("transfer",), digits, num_truths=6, seed=1)["transfer"]
-    assert result["covered"] >= calibrated_range(6)[0]
+    result = run(("transfer",), digits, num_truths=3, seed=1)["transfer"]
+    assert result["covered"] >= calibrated_range(3)[0]
     assert result["width"] > 1.5 * result["plug_width"]
 
 

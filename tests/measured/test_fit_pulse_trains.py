@@ -37,6 +37,7 @@ def separate(cells):
 STATES = [("reset", 0.8936, 0.7857), ("set", 0.4416, 0.2708)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("state", "between", "within"), STATES)
 def test_spread_between_and_within_cells(separate, state, between, within):
     draws = separate.law_draws()
@@ -47,6 +48,7 @@ def test_spread_between_and_within_cells(separate, state, between, within):
     assert np.sqrt((draws[f"noise_{state}"] ** 2).mean(-1)).mean() == pytest.approx(within, rel=0.02)
 
 
+@pytest.mark.slow
 def test_two_cells_are_the_wrong_way_round(separate):
     """Measured as they are, but no device to be used is on below off."""
     contrast = separate.law_draws()["contrast"].mean((0, 1))
@@ -63,6 +65,7 @@ def cycling(cells, separate):
     return fit(data, "two-level", key=jax.random.key(0), draws=300, warmup=300, chains=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("state", "pulse"), [("reset", 0), ("set", 1)])
 def test_the_spread_of_the_population_is_that_of_the_cells(cycling, state, pulse):
     means = np.log(cycling.observations().arrays["conductance"][:, :, pulse]).mean(1)
@@ -75,6 +78,7 @@ def test_the_spread_of_the_population_is_that_of_the_cells(cycling, state, pulse
     assert rows[f"log_conductance_{state}_mean"]["mean"] == pytest.approx(means.mean(), abs=0.03)
 
 
+@pytest.mark.slow
 def test_independent_cycles_are_seen_through(cycling):
     failed = {result.name for result in check(cycling) if not result.passed}
     assert {"cycle memory", "drift"} <= failed

@@ -63,6 +63,7 @@ def test_independent_cycles_are_refuted(independent):
     assert not results["drift"]
 
 
+@pytest.mark.slow
 def test_wear_is_described(wandering):
     """A trend of e^0.5 over 1000 cycles, and a wander that outlives its noise."""
     assert wandering.converged
@@ -74,6 +75,7 @@ def test_wear_is_described(wandering):
     assert drift > 3 * error
 
 
+@pytest.mark.slow
 def test_serial_correlation_widens_the_interval_of_the_mean(independent, wandering):
     assert moments(wandering, "mean")[1] > 2 * moments(independent, "mean")[1]
 
@@ -157,6 +159,7 @@ def forming(measured_root, descriptions):
     return charz.read(path, description=descriptions / "rram-1t1r-radar-form.toml")
 
 
+@pytest.mark.slow
 def test_forming_is_left_and_interval_censored(forming):
     flags = forming["censored"].values
     assert (np.sum(flags == FLAG_LEFT), np.sum(flags == FLAG_INTERVAL)) == (208, 8240)

@@ -78,7 +78,7 @@ def test_the_fitted_drift_reproduces_the_ratio(fitted, printed, traces, device, 
 @pytest.mark.parametrize(
     "device",
     [
-        "d69_sa20_22/5_28",
+        pytest.param("d69_sa20_22/5_28", marks=slow),
         pytest.param("d67_sa20_16/18_15", marks=slow),
         pytest.param("d69_sa20_29/18_15", marks=slow),
         pytest.param("d69_sa20_35/17_17", marks=slow),

@@ -102,6 +102,7 @@ def test_the_surrogate_beats_the_line_on_runs_of_five_samples(dataset):
     assert found["surrogate"].covered > 0.8
 
 
+@pytest.mark.slow
 def test_a_fifth_of_one_pass_is_extrapolation_and_the_surrogate_knows_it(dataset):
     """Runs of 20 samples: the ramps lead where nothing was measured. No mean is of use, but the intervals hold."""
     found = blocked_cross_validation(dataset, key=jax.random.key(0), folds=5)

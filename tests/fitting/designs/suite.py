@@ -8,6 +8,7 @@ from protocol import (
     CALIBRATED_BY_DEFAULT,
     FITTED_BY_DEFAULT,
     NUM_QUICK_WRONG,
+    check_better_model_wins,
     check_fit_round_trip,
     check_likelihood_is_finite,
     check_model_is_complete,
@@ -44,6 +45,11 @@ def suite(experiment: str) -> dict[str, Callable[..., None]]:
     @pytest.mark.parametrize("wrong", wrong_models)
     def test_wrong_model_is_caught(wrong):
         check_wrong_model(wrong)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("wrong", [pytest.param(w, id=w.name) for w in WRONG[experiment] if w.better])
+    def test_better_model_wins(wrong):
+        check_better_model_wins(wrong)
 
     return {name: test for name, test in locals().items() if name.startswith("test_")}
 

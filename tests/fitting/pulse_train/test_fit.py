@@ -80,6 +80,7 @@ def test_drawn_devices_are_stuck_as_often_as_the_fraction_says(stuck):
     assert share == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 5000))
 
 
+@pytest.mark.slow
 def test_units_of_what_is_shown(population):
     units = population.units()
     assert {
@@ -89,6 +90,7 @@ def test_units_of_what_is_shown(population):
     assert units["log_window_mean"] == "ln(S)"
 
 
+@pytest.mark.slow
 def test_steps_of_the_devices_and_of_the_population(population):
     curves = FAMILY.curves(population, jax.random.key(0))
     assert curves.attrs["view"] == "steps"
@@ -108,6 +110,7 @@ def test_steps_of_the_devices_and_of_the_population(population):
     assert inside.values[..., 1:].mean() > 0.75
 
 
+@pytest.mark.slow
 def test_new_devices_are_possible(population, states):
     device = population.new_devices(jax.random.key(3), 200, (30,))
     assert device.window.shape == (200, 30)
@@ -127,7 +130,14 @@ def test_a_cell_measured_the_wrong_way_round_is_one_without_contrast():
     np.testing.assert_allclose(device.conductance_reset, [1e-6, 3e-6], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["stuck", "population", "states", "powers"])
+# Hierarchies take long to compile; the protocol's tests fit one by default.
+FITS = [
+    pytest.param(name, marks=pytest.mark.slow if name in ("population", "states") else ())
+    for name in ("stuck", "population", "states", "powers")
+]
+
+
+@pytest.mark.parametrize("name", FITS)
 def test_healthy_fits_pass_their_checks(name, request):
     posterior = request.getfixturevalue(name)
     results = check(posterior)
@@ -136,7 +146,7 @@ def test_healthy_fits_pass_their_checks(name, request):
     assert [result.name for result in results] == applying
 
 
-@pytest.mark.parametrize("name", ["stuck", "population", "states", "powers"])
+@pytest.mark.parametrize("name", FITS)
 def test_every_view_is_drawn(name, request, tmp_path):
     posterior = request.getfixturevalue(name)
     FAMILY.plot(FAMILY.curves(posterior, jax.random.key(0)), tmp_path / "fit.png", "title")

@@ -40,6 +40,7 @@ def test_a_complete_relaxation_is_identified_and_recovered(relaxing):
     assert all(one.passed for one in check(relaxing))
 
 
+@pytest.mark.slow
 def test_without_relaxation_its_time_and_its_shape_are_not_identified(silent):
     said = identification(silent)
     assert not said["relaxation_time"].identified, said["relaxation_time"]
@@ -69,6 +70,7 @@ def test_new_devices_drift_and_can_be_read(relaxing):
     assert np.asarray(record[..., 2] > record[..., 0]).all()
 
 
+@pytest.mark.slow
 def test_memory_of_the_noise_widens_the_interval_of_a_drift():
     """With noise that is remembered the independent model claims a drift several times too precisely."""
     generator = np.random.default_rng(6)

@@ -14,10 +14,13 @@ from charz.learning.rule import join as join
 from charz.learning.schemes import SCHEMES as SCHEMES
 from charz.learning.schemes import ActivityPerturbation as ActivityPerturbation
 from charz.learning.schemes import Backprop as Backprop
+from charz.learning.schemes import BinaryStochastic as BinaryStochastic
 from charz.learning.schemes import Danp as Danp
+from charz.learning.schemes import Gxnor as Gxnor
 from charz.learning.schemes import MeanVariance as MeanVariance
 from charz.learning.schemes import NodePerturbation as NodePerturbation
 from charz.learning.schemes import Scheme as Scheme
+from charz.learning.schemes import StraightThrough as StraightThrough
 from charz.learning.train import Training as Training
 from charz.learning.train import TrainingData as TrainingData
 from charz.learning.train import TrainOptions as TrainOptions
@@ -30,15 +33,18 @@ __all__ = [
     "ActivityPerturbation",
     "Backprop",
     "Batch",
+    "BinaryStochastic",
     "Danp",
     "Descent",
     "Design",
     "GateTask",
     "GradientEstimator",
+    "Gxnor",
     "Inference",
     "MeanVariance",
     "NodePerturbation",
     "Scheme",
+    "StraightThrough",
     "TrainOptions",
     "Training",
     "TrainingData",

@@ -70,6 +70,16 @@ def log_folded_density(
     return jnp.logaddexp(log_student_shape(direct, degrees_of_freedom), back) - jnp.log(scale)
 
 
+def draw_noise(
+    key: PRNGKeyArray, shape: tuple[int, ...], degrees_of_freedom: Float[Array, "..."] | None = None
+) -> Float[Array, "..."]:
+    """Draw ε of so many steps: standard normal, or Student's t of scale 1."""
+    kind = jnp.result_type(float)
+    if degrees_of_freedom is None:
+        return jax.random.normal(key, shape, kind)
+    return jax.random.t(key, degrees_of_freedom, shape, kind)
+
+
 def draw_folded(
     key: PRNGKeyArray,
     mean: Float[Array, "..."],
@@ -77,9 +87,5 @@ def draw_folded(
     degrees_of_freedom: Float[Array, "..."] | None = None,
 ) -> Float[Array, "..."]:
     """Draw a conductance after a step, in S: fresh noise for every element of `mean`."""
-    shape, kind = jnp.broadcast_shapes(jnp.shape(mean), jnp.shape(scale)), jnp.result_type(float)
-    if degrees_of_freedom is None:
-        noise = jax.random.normal(key, shape, kind)
-    else:
-        noise = jax.random.t(key, degrees_of_freedom, shape, kind)
-    return jnp.abs(mean + scale * noise)
+    shape = jnp.broadcast_shapes(jnp.shape(mean), jnp.shape(scale))
+    return jnp.abs(mean + scale * draw_noise(key, shape, degrees_of_freedom))

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from charz.devices.increments import draw_folded, log_folded_density
+from charz.devices.increments import draw_noise, log_folded_density
 
 # Relative to the conductance: below any read-out, above the square root of the smallest float32 for 1e-9 S.
 LEAST_SCALE = 1e-10
@@ -91,8 +91,18 @@ class AbstractMemristor(eqx.Module):
         self, key: PRNGKeyArray, conductance: Float[Array, "..."], polarity: Float[Array, "..."]
     ) -> Float[Array, "..."]:
         """Conductance after one pulse, in S; where the polarity is 0 there is no pulse and nothing changes."""
+        shape = jnp.shape(self.scale(conductance, self.step(conductance, polarity)))
+        return self.after(conductance, polarity, draw_noise(key, shape, self.degrees_of_freedom))
+
+    def after(
+        self,
+        conductance: Float[Array, "..."],
+        polarity: Float[Array, "..."],
+        noise: Float[Array, "..."],
+    ) -> Float[Array, "..."]:
+        """Conductance after one pulse of given noise ε (standard normal, or Student's t of scale 1), in S."""
         step = self.step(conductance, polarity)
-        moved = draw_folded(key, conductance + step, self.scale(conductance, step), self.degrees_of_freedom)
+        moved = jnp.abs(conductance + step + self.scale(conductance, step) * noise)
         return jnp.where(polarity == 0, conductance, moved).astype(jnp.result_type(conductance, float))
 
     def draw_stuck(self, key: PRNGKeyArray) -> Self:

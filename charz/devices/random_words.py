@@ -62,6 +62,21 @@ def normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "..."]:
     return to_normal(random_words(key, shape)[0])
 
 
+def student_t(
+    key: PRNGKeyArray, shape: tuple[int, ...], degrees_of_freedom: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    r"""Student's t of scale 1, without rejection (Bailey, Math. Comp. 62, 779 (1994)).
+
+    .. math:: T = \sqrt{\nu(U^{-2/\nu} - 1)}\,\cos 2\pi V
+
+    of two uniform numbers U, V; float32, U at least 2⁻²⁵.
+    """
+    first, second = (to_uniform(words) for words in random_words(key, shape))
+    nu = degrees_of_freedom
+    radius = jnp.sqrt(nu * (jnp.exp(-2 / nu * jnp.log(first + 2.0**-25)) - 1))
+    return radius * jnp.cos(2 * math.pi * second)
+
+
 def permutation(key: PRNGKeyArray, size: int) -> Int[Array, "size"]:
     """Uniformly random order of ``range(size)``: indices sorted by 64 random bits."""
     left, right = random_words(key, (size,))

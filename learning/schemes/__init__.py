@@ -1,6 +1,7 @@
 """Learning schemes, one a file: gradient estimator × optimizer × write scheme, with every choice made."""
 
 from charz.learning.schemes.backprop import Backprop as Backprop
+from charz.learning.schemes.binary_stochastic import BinaryStochastic as BinaryStochastic
 from charz.learning.schemes.contract import DenseScheme as DenseScheme
 from charz.learning.schemes.contract import LayeredScheme as LayeredScheme
 from charz.learning.schemes.contract import Scheme as Scheme
@@ -9,6 +10,9 @@ from charz.learning.schemes.mean_variance import MeanVariance as MeanVariance
 from charz.learning.schemes.perturbation import ActivityPerturbation as ActivityPerturbation
 from charz.learning.schemes.perturbation import Danp as Danp
 from charz.learning.schemes.perturbation import NodePerturbation as NodePerturbation
+from charz.learning.schemes.quantized import Gxnor as Gxnor
+from charz.learning.schemes.quantized import QuantizedScheme as QuantizedScheme
+from charz.learning.schemes.quantized import StraightThrough as StraightThrough
 from charz.learning.schemes.registry import SCHEMES as SCHEMES
 from charz.learning.schemes.registry import find_scheme as find_scheme
 
@@ -17,11 +21,15 @@ __all__ = [
     "SCHEMES",
     "ActivityPerturbation",
     "Backprop",
+    "BinaryStochastic",
     "Danp",
     "DenseScheme",
+    "Gxnor",
     "LayeredScheme",
     "MeanVariance",
     "NodePerturbation",
+    "QuantizedScheme",
     "Scheme",
+    "StraightThrough",
     "find_scheme",
 ]

@@ -1,32 +1,41 @@
 """Backpropagation on a software network: the baseline of every scheme."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import PRNGKeyArray, PyTree
 
-from charz.learning.estimators import backprop
-from charz.learning.network import Layer, Theta, layer_shapes
+from charz.learning.activations import smooth_activation
+from charz.learning.estimators import autodiff
+from charz.learning.layered_network import LayeredNetwork, Parameters
+from charz.learning.losses import find_loss
 from charz.learning.rule import UpdateRule, join
-from charz.learning.schemes.contract import DenseScheme, check_rate, decaying
+from charz.learning.schemes.contract import LayeredScheme, check_rate, decaying
 from charz.learning.writes import ideal
 
 
 @dataclass(frozen=True)
-class Backprop(DenseScheme):
+class Backprop(LayeredScheme):
     """Autodiff, Adam and real weights.
 
     Parameters
     ----------
-    sizes : tuple of int
-        Neurons a layer, inputs first.
+    network : Architecture or tuple of int
+        The layers, or the sizes of dense ones, inputs first.
     learning_rate : float
         Of Adam (β 0.9 / 0.999), at the start.
     final_rate : float
         Share of it that is left at the last step; the rate falls exponentially. 1 keeps it.
+    activation : {"relu", "sigmoid", "hard-tanh"}
+        Of hidden neurons.
+    batch_norm : bool
+        Normalise the sums of every layer, in place of biases.
+    dropout : float
+        Chance that a hidden neuron is silent for a sample in training.
+    loss : {"cross-entropy", "squared-hinge"}
+        What training descends, and validation chooses by.
     """
 
     name: ClassVar[str] = "backprop"
@@ -34,10 +43,16 @@ class Backprop(DenseScheme):
 
     learning_rate: float = 0.02
     final_rate: float = 1.0
+    activation: Literal["relu", "sigmoid", "hard-tanh"] = "relu"
+    batch_norm: bool = False
+    dropout: float = 0.0
+    loss: Literal["cross-entropy", "squared-hinge"] = "cross-entropy"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_rate(self.learning_rate, self.final_rate)
+        find_loss(self.loss)
+        self.layers()
 
     @property
     def num_devices(self) -> int:
@@ -47,15 +62,18 @@ class Backprop(DenseScheme):
     def hardware(self, actual: PyTree, believed: PyTree) -> None:
         """Nothing: software."""
 
-    def rule(self, hardware: PyTree = None, num_steps: int = 1) -> UpdateRule:
-        """Autodiff × Adam × ideal write."""
+    def layers(self) -> LayeredNetwork:
+        """What the network computes."""
+        return LayeredNetwork(
+            self.architecture, smooth_activation(self.activation), self.batch_norm, self.dropout
+        )
 
-        def start(key: PRNGKeyArray) -> Theta:
-            he_normal = jax.nn.initializers.he_normal()
-            return tuple(
-                Layer(he_normal(jax.random.fold_in(key, index), (inputs, outputs)), jnp.zeros(outputs))
-                for index, (_, inputs, outputs) in enumerate(layer_shapes(self.sizes, 1))
-            )
+    def rule(self, hardware: PyTree = None, num_steps: int = 1) -> UpdateRule:
+        """Autodiff × Adam × ideal write; weights start normally distributed for rectifiers (He et al. 2015)."""
+        network = self.layers()
+
+        def start(key: PRNGKeyArray) -> Parameters:
+            return network.start(key, jax.nn.initializers.he_normal())
 
         rate = decaying(self.learning_rate, self.final_rate, num_steps)
-        return join(backprop(), optax.adam(rate), ideal(), start)
+        return join(autodiff(network, find_loss(self.loss)), optax.adam(rate), ideal(), start)

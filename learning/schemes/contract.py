@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import optax
-from jaxtyping import PyTree
+from jaxtyping import PRNGKeyArray, PyTree
 
 from charz.errors import TrainError
 from charz.learning.architecture import Architecture, dense
-from charz.learning.rule import UpdateRule
+from charz.learning.rule import RuleState, UpdateRule
 
 # What a scheme's devices do. Each role has an experiment kind whose posterior models the devices:
 # synapse, switch: pulse_switching; noise: telegraph; memristor: pulse_train.
@@ -34,6 +34,8 @@ class Scheme:
     source: ClassVar[str]
     # None: a software scheme, without devices.
     devices: ClassVar[DeviceRole | None] = None
+    # Whether it cannot do without devices; if it can, it runs on ideal ones when it gets none.
+    needs_devices: ClassVar[bool] = True
     # Preprocessing of images that the scheme was published with (a key of `ImageSource.preprocess`).
     inputs: ClassVar[str] = "default"
 
@@ -79,6 +81,23 @@ class Scheme:
             Steps of the whole training, for rates that decay.
         """
 
+    def transfer(self, key: PRNGKeyArray, hardware: PyTree, state: RuleState) -> RuleState:
+        """State of a trained network on other devices, which are to store the same parameters.
+
+        Where devices do not store what was trained (drives, voltages, software weights) it is the state itself.
+        Conductances cannot be copied: they are programmed anew.
+
+        Parameters
+        ----------
+        key : PRNG key
+            Of what is random in programming.
+        hardware : pytree
+            The other devices, of one network.
+        state : RuleState
+            As trained.
+        """
+        return state
+
 
 @dataclass(frozen=True)
 class DenseScheme(Scheme):
@@ -112,11 +131,14 @@ class LayeredScheme(Scheme):
 
     Parameters
     ----------
-    network : Architecture
-        The layers; `dense` and `parse_architecture` make one.
+    network : Architecture or tuple of int
+        The layers, as `parse_architecture` reads them; of dense layers the sizes will do, inputs first.
     """
 
-    network: Architecture
+    network: Architecture | tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _ = self.architecture
 
     @classmethod
     def build(cls, architecture: Architecture, **options: Any) -> Self:
@@ -125,8 +147,8 @@ class LayeredScheme(Scheme):
 
     @property
     def architecture(self) -> Architecture:
-        """The network itself."""
-        return self.network
+        """The network itself, or dense layers of its sizes."""
+        return self.network if isinstance(self.network, Architecture) else dense(*self.network)
 
 
 def check_positive(**options: float) -> None:

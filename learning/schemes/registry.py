@@ -2,13 +2,25 @@
 
 from charz.errors import TrainError
 from charz.learning.schemes.backprop import Backprop
+from charz.learning.schemes.binary_stochastic import BinaryStochastic
 from charz.learning.schemes.contract import Scheme
 from charz.learning.schemes.homodyne import NAME as HOMODYNE
 from charz.learning.schemes.mean_variance import MeanVariance
 from charz.learning.schemes.perturbation import ActivityPerturbation, Danp, NodePerturbation
+from charz.learning.schemes.quantized import Gxnor, StraightThrough
 
 SCHEMES: dict[str, type[Scheme]] = {
-    scheme.name: scheme for scheme in (MeanVariance, Danp, ActivityPerturbation, NodePerturbation, Backprop)
+    scheme.name: scheme
+    for scheme in (
+        MeanVariance,
+        Danp,
+        ActivityPerturbation,
+        NodePerturbation,
+        BinaryStochastic,
+        Gxnor,
+        StraightThrough,
+        Backprop,
+    )
 }
 
 

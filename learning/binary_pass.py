@@ -1,0 +1,139 @@
+"""Passes of a network whose neurons are comparators: binary signals forward, signs of errors backward.
+
+Notation of the paper's file (li2023): z weighted sum, p = σ(z/T) probability to fire, x̂ what a neuron did, d̂ drawn
+derivative, ê and δ̂ errors. The statements (binary signals and derivatives, signed errors) are the abstract's; their
+exact form is ours.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from charz.devices.random_words import random_words, to_uniform
+from charz.learning.network import Theta
+
+Derivative = Literal["plain", "times-four"]
+Errors = Literal["signed", "linear"]
+Signals = Float[Array, "batch neurons"]
+
+
+class Draws(NamedTuple):
+    """Uniform numbers of one presentation, one for each comparison: independent, so that nothing is used twice."""
+
+    fire: list[Signals]
+    first: list[Signals]
+    second: list[Signals]
+
+
+class Passed(NamedTuple):
+    """What a layer did: ``logit`` z/T and ``fired`` x̂, both (batch, neurons)."""
+
+    logit: Signals
+    fired: Signals
+
+
+def draw_uniforms(key: PRNGKeyArray, theta: Theta, batch: int) -> Draws:
+    """Numbers for three comparisons of every neuron of every layer and sample."""
+    sizes = [layer.bias.shape[-1] for layer in theta]
+    words = random_words(key, (2, batch, sum(sizes)))
+    (fire, first), (second, _) = ((to_uniform(both[row]) for row in (0, 1)) for both in words)
+    ends = [sum(sizes[: index + 1]) for index in range(len(sizes) - 1)]
+    return Draws(*(jnp.split(numbers, ends, axis=-1) for numbers in (fire, first, second)))
+
+
+def binarize(key: PRNGKeyArray, x: Signals) -> Signals:
+    r""":math:`\hat x \sim \mathrm{Bern}(x)` for inputs in [0, 1], fresh for each presentation."""
+    return (to_uniform(random_words(key, x.shape)[0]) < x).astype(x.dtype)
+
+
+def forward(theta: Theta, x: Signals, uniforms: Sequence[Signals], temperature: float = 1.0) -> list[Passed]:
+    r"""Fire through all layers (L2).
+
+    .. math:: z^l = \hat x^{l-1} W^l + b^l, \qquad \hat x^l \sim \mathrm{Bern}(\sigma(z^l/T))
+
+    Parameters
+    ----------
+    theta : tuple of Layer
+        ``weight`` (inputs, neurons) and ``bias`` (neurons,), dimensionless.
+    x : array (batch, inputs)
+        In [0, 1], or binary.
+    uniforms : sequence of array (batch, neurons)
+        In [0, 1), one array a layer.
+    temperature : float
+        T > 0: width of the comparators' logistic noise, in units of z.
+
+    Returns
+    -------
+    list of Passed
+        One a layer.
+    """
+    passed = []
+    for layer, uniform in zip(theta, uniforms, strict=True):
+        logit = (x @ layer.weight + layer.bias) / temperature
+        x = (uniform < jax.nn.sigmoid(logit)).astype(logit.dtype)
+        passed.append(Passed(logit, x))
+    return passed
+
+
+def mean_forward(theta: Theta, x: Signals, temperature: float = 1.0) -> Signals:
+    """Logits of the last layer when every neuron passes on its probability p: no randomness."""
+    logit = x
+    for index, layer in enumerate(theta):
+        logit = ((jax.nn.sigmoid(logit) if index else x) @ layer.weight + layer.bias) / temperature
+    return logit
+
+
+def draw_derivative(logit: Signals, first: Signals, second: Signals, kind: Derivative) -> Signals:
+    r"""Binary derivative d̂ of the sigmoid (L3), independent of x̂.
+
+    ``plain``: two fresh comparisons, one of which fires and the other does not, so :math:`E[\hat d] = p(1-p)`.
+    ``times-four``: :math:`\hat d \sim \mathrm{Bern}(4p(1-p))`, one comparison, a learning rate four times as large
+    in hidden layers.
+    """
+    p = jax.nn.sigmoid(logit)
+    fires = (first < p) & ~(second < p) if kind == "plain" else first < 4 * p * (1 - p)
+    return fires.astype(logit.dtype)
+
+
+def backward(
+    theta: Theta,
+    passed: Sequence[Passed],
+    wanted: Signals,
+    draws: Draws,
+    derivative: Derivative,
+    errors: Errors,
+) -> list[Signals]:
+    r"""Errors of all layers (L4).
+
+    .. math:: \hat\delta^L = t - \hat x^L, \qquad
+              \hat\delta^l = \mathrm{sign}(W^{l+1} \hat\delta^{l+1}) \odot \hat d^l, \qquad \mathrm{sign}(0) = 0
+
+    With ``errors="linear"`` the sign is left out. Biases pass no error on.
+
+    Parameters
+    ----------
+    theta, passed, draws
+        Of the forward pass.
+    wanted : array (batch, outputs)
+        One-hot t.
+    derivative, errors
+        Forms of d̂ and of the error.
+
+    Returns
+    -------
+    list of array (batch, neurons)
+        δ̂ of every layer, first layer first; in {-1, 0, 1} for signed errors.
+    """
+    delta = wanted - passed[-1].fired
+    deltas = [delta]
+    for index in range(len(theta) - 2, -1, -1):
+        error = delta @ theta[index + 1].weight.T
+        if errors == "signed":
+            error = jnp.sign(error)
+        drawn = draw_derivative(passed[index].logit, draws.first[index], draws.second[index], derivative)
+        delta = error * drawn
+        deltas.append(delta)
+    return deltas[::-1]

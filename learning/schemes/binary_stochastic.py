@@ -1,0 +1,164 @@
+"""Binary stochastic learning on memristors, or on ideal weights of fixed step (Li et al. 2023)."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import PRNGKeyArray
+
+from charz.devices.memristor import AbstractMemristor
+from charz.devices.random_words import normal
+from charz.errors import TrainError
+from charz.learning.binary_pass import Derivative, Errors
+from charz.learning.estimators.binary_stochastic import Inputs, binary_stochastic
+from charz.learning.memristor_weights import Coding, Memristors
+from charz.learning.network import Layer, Theta, layer_shapes
+from charz.learning.rule import RuleState, UpdateRule, WriteScheme, join
+from charz.learning.schemes.contract import DenseScheme, DeviceRole, check_rate, decaying
+from charz.learning.writes.fixed_step import fixed_step
+from charz.learning.writes.ideal import ideal
+from charz.learning.writes.stepwise import stepwise
+
+
+@dataclass(frozen=True)
+class BinaryStochastic(DenseScheme):
+    """Binary signals, derivatives and errors; every coincidence of error and signal is one pulse.
+
+    Without devices weights are ideal: each pulse moves one by exactly a step, up to the weight limit. With devices
+    the conductances of memristors are the weights, biases too, and their window is the limit. All defaults are our
+    choice (li2023.md, section 3): the abstract gives no numbers.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Neurons a layer, inputs first.
+    learning_rate : float
+        η: change of a weight by one pulse, the step of an ideal weight; of a memristor at its symmetry point.
+    final_rate : float
+        Share of η that is left at the last step, falling exponentially. Hardware has one step: on devices pulses are
+        gated, made with that probability. 1 keeps it.
+    derivative : {"times-four", "plain"}
+        Bern(4p(1-p)), or two comparisons with mean p(1-p), which with depth learns 4 times slower a layer.
+    errors : {"signed", "linear"}
+        Whether hidden errors are reduced to their signs.
+    input_signals : {"analog", "binary"}
+        Whether the first layer is driven by the inputs themselves, in [0, 1], or by their binarization.
+    weight_limit : float
+        w_max of ideal weights; for devices with an open window, how far down the reference leaves room.
+    temperature : float
+        Width of the comparators' noise, T, in units of the weighted sum.
+    differential : bool
+        Pairs of devices, g⁺ - g⁻, in place of one against a reference.
+    carry_digits, carry_base : int
+        K and B of a weight in K digits; 1 digit has no carry.
+    carry_period : int
+        Updates N_c in which every weight is carried once.
+    max_pulses : int
+        Pulses of a weight in one update, at most; above 1 only batches need them.
+    """
+
+    name: ClassVar[str] = "binary-stochastic"
+    source: ClassVar[str] = (
+        "Li et al., Adv. Intell. Syst. (2023), arXiv:2304.12866: the three statements of the abstract, in our own form"
+    )
+    devices: ClassVar[DeviceRole | None] = "memristor"
+    needs_devices: ClassVar[bool] = False
+    inputs: ClassVar[str] = "gray"
+
+    learning_rate: float = 0.02
+    final_rate: float = 1.0
+    derivative: Derivative = "times-four"
+    errors: Errors = "signed"
+    input_signals: Inputs = "analog"
+    weight_limit: float = 8.0
+    temperature: float = 1.0
+    differential: bool = False
+    carry_digits: int = 1
+    carry_base: int = 4
+    carry_period: int = 100
+    max_pulses: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_rate(self.learning_rate, self.final_rate)
+        for name, value, choices in (
+            ("derivative", self.derivative, ("times-four", "plain")),
+            ("errors", self.errors, ("signed", "linear")),
+            ("input_signals", self.input_signals, ("analog", "binary")),
+        ):
+            if value not in choices:
+                raise TrainError(f"{name} {value!r} is not known; choose one of {', '.join(choices)}")
+        for name in ("weight_limit", "temperature", "carry_period", "max_pulses"):
+            if not getattr(self, name) > 0:
+                raise TrainError(f"{name} is {getattr(self, name)}; it must be positive")
+        _ = self.coding
+
+    @property
+    def coding(self) -> Coding:
+        """How conductances make a weight."""
+        wires = 2 if self.differential else 1
+        return Coding(self.learning_rate, wires, self.carry_digits, self.carry_base, self.weight_limit)
+
+    @property
+    def num_devices(self) -> int:
+        """A device for every wire and digit of every weight and bias."""
+        weights = sum((inputs + 1) * outputs for _, inputs, outputs in layer_shapes(self.sizes, 1))
+        return weights * self.coding.devices
+
+    def hardware(self, actual: AbstractMemristor, believed: AbstractMemristor) -> Memristors:
+        """Memristors that are `actual` and are thought to be `believed`."""
+        return Memristors(actual, believed)
+
+    def rule(self, hardware: Memristors | None, num_steps: int = 1) -> UpdateRule:
+        """Binary stochastic estimator × steps of one size × pulses."""
+        estimator = binary_stochastic(self.derivative, self.errors, self.input_signals, self.temperature)
+        decays = self.final_rate < 1
+        rate = decaying(self.learning_rate, self.final_rate, num_steps) if decays else self.learning_rate
+        return join(estimator, optax.sgd(rate), self.write(hardware), lambda key: start_of(key, self.sizes))
+
+    def write(self, hardware: Memristors | None) -> WriteScheme:
+        """Pulses on devices; or, without any, steps of exactly η, of a share of it while the rate decays."""
+        # Counters are whole, and so are changes of whole steps, unless the errors or the rate are not.
+        whole = self.errors == "signed" and self.final_rate == 1
+        if hardware is None:
+            if not whole:
+                return ideal(-self.weight_limit, self.weight_limit)
+            return fixed_step(self.learning_rate, self.weight_limit, self.max_pulses, "nearest")
+        return stepwise(
+            hardware,
+            shapes_of(self.sizes),
+            self.coding,
+            carry_period=self.carry_period if self.carry_digits > 1 else None,
+            most=self.max_pulses,
+            rounding="nearest" if whole else "stochastic",
+            is_stored=lambda path: True,
+        )
+
+    def transfer(self, key: PRNGKeyArray, hardware: Memristors, state: RuleState) -> RuleState:
+        """Program the trained weights into other devices, with verification."""
+        write = self.write(hardware)
+        return state._replace(weights=write.init(key, write.read(state.weights)))
+
+
+def shapes_of(sizes: tuple[int, ...]) -> Theta:
+    """Shapes of the parameters of a dense network."""
+    return tuple(
+        Layer(
+            jax.ShapeDtypeStruct((inputs, outputs), jnp.float32),
+            jax.ShapeDtypeStruct((outputs,), jnp.float32),
+        )
+        for _, inputs, outputs in layer_shapes(sizes, 1)
+    )
+
+
+def start_of(key: PRNGKeyArray, sizes: tuple[int, ...]) -> Theta:
+    """Normal weights of standard deviation 1/√inputs (our choice), biases 0."""
+    return tuple(
+        Layer(
+            normal(jax.random.fold_in(key, index), (inputs, outputs)) / math.sqrt(inputs), jnp.zeros(outputs)
+        )
+        for index, (_, inputs, outputs) in enumerate(layer_shapes(sizes, 1))
+    )

@@ -11,6 +11,8 @@ import jax
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from charz.learning.losses import Loss, cross_entropy
+
 
 class Batch(NamedTuple):
     """Inputs ``x`` of shape (batch, features), in [0, 1], and integer labels ``y`` of shape (batch,)."""
@@ -24,13 +26,15 @@ class GradientEstimator(NamedTuple):
 
     ``init(key, theta) -> state``; ``estimate(key, theta, state, batch) -> (direction, state, info)`` with a
     direction shaped like theta; ``predict(key, theta, state, x) -> logits``, as noisy as the hardware;
-    ``deterministic(theta, state, x) -> logits``, with every noise replaced by its mean (None: not possible).
+    ``deterministic(theta, state, x) -> logits``, with every noise replaced by its mean (None: not possible);
+    ``loss(logits, labels)`` of each sample, by which validation data choose the best state.
     """
 
     init: Callable[[PRNGKeyArray, PyTree], PyTree]
     estimate: Callable[[PRNGKeyArray, PyTree, PyTree, Batch], tuple[PyTree, PyTree, dict[str, Array]]]
     predict: Callable[[PRNGKeyArray, PyTree, PyTree, Array], Array]
     deterministic: Callable[[PyTree, PyTree, Array], Array] | None = None
+    loss: Loss = cross_entropy
 
 
 class WriteScheme(NamedTuple):
@@ -56,13 +60,15 @@ class RuleState(NamedTuple):
 class UpdateRule(NamedTuple):
     """``init(key) -> state``; ``step(key, state, batch) -> (state, info)``; ``predict(key, state, x)``.
 
-    ``deterministic(state, x)`` predicts without noise; None where the scheme cannot.
+    ``deterministic(state, x)`` predicts without noise; None where the scheme cannot. ``loss(logits, labels)`` is the
+    estimator's.
     """
 
     init: Callable[[PRNGKeyArray], RuleState]
     step: Callable[[PRNGKeyArray, RuleState, Batch], tuple[RuleState, dict[str, Array]]]
     predict: Callable[[PRNGKeyArray, RuleState, Array], Array]
     deterministic: Callable[[RuleState, Array], Array] | None = None
+    loss: Loss = cross_entropy
 
 
 def join(
@@ -100,9 +106,9 @@ def join(
 
     noise_free = estimator.deterministic
     if noise_free is None:
-        return UpdateRule(init, step, predict)
+        return UpdateRule(init, step, predict, loss=estimator.loss)
 
     def deterministic(state: RuleState, x: Array) -> Array:
         return noise_free(write.read(state.weights), state.estimator, x)
 
-    return UpdateRule(init, step, predict, deterministic)
+    return UpdateRule(init, step, predict, deterministic, estimator.loss)

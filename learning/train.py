@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from charz.devices.random_words import permutation
@@ -52,8 +51,9 @@ class TrainingData(NamedTuple):
 class Training(NamedTuple):
     """Trained networks; every leaf leads with the ``run`` axis.
 
-    ``state`` is the best on validation loss; ``validation_loss`` and ``validation_accuracy`` (run, epoch) and
-    ``train_loss`` are NaN after a run stopped; ``reads`` counts the synapse measurements made in training.
+    ``state`` is the best on validation loss (the estimator's own); ``validation_loss`` and ``validation_accuracy``
+    (run, epoch) and ``train_loss`` are NaN after a run stopped; ``reads`` counts the synapse measurements made in
+    training.
     """
 
     state: RuleState
@@ -258,7 +258,7 @@ def _evaluate(
         counts = row < num_samples
         row = jnp.minimum(row, num_samples - 1)
         logits = scores(inference, rule, jax.random.fold_in(key, index), state, data.x[row])
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, data.y[row])
+        loss = rule.loss(logits, data.y[row])
         right = logits.argmax(-1) == data.y[row]
         total_loss, total_right = carry
         return (total_loss + (loss * counts).sum(), total_right + (right & counts).sum()), None

@@ -101,10 +101,10 @@ class QuantizedScheme(LayeredScheme):
 
 @dataclass(frozen=True)
 class Gxnor(QuantizedScheme):
-    """Gated-XNOR network: discrete weights alone, which jump by chance (discrete state transition).
+    r"""Gated-XNOR network: discrete weights alone, which jump by chance (discrete state transition).
 
     Adam's step is a wish: its whole part moves a weight by as many states, the rest by one more with chance
-    tanh(m \\|rest\\|). At a rate of 0.1 a third of all weights jump at every step: that needs large batches.
+    tanh(m \|rest\|). At a rate of 0.1 a third of all weights jump at every step: that needs large batches.
 
     Parameters
     ----------

@@ -117,10 +117,10 @@ class LayeredNetwork:
         x = x.reshape(-1, *self.architecture.inputs)
         for index, (spec, layer) in enumerate(zip(layers, theta, strict=True)):
             x = weighted_sums(spec, layer.weight, x)
-            if isinstance(layer, NormalisedLayer):
-                x = normalise(x, statistics(index, x), layer.scale, layer.shift)
-            else:
+            if isinstance(layer, Layer):
                 x = x + layer.bias
+            else:
+                x = normalise(x, statistics(index, x), layer.scale, layer.shift)
             if index < len(layers) - 1:
                 x = silence(index, self.activation(x))
         return x

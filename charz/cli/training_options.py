@@ -54,6 +54,32 @@ SCHEME_OPTIONS: dict[str, Any] = {
         str | None,
         typer.Option("--data-electrodes", help="The two electrodes of the inputs (homodyne). [0,1]"),
     ],
+    "states": Annotated[
+        str | None, typer.Option("--states", help="Of quantized weights and neurons: ternary or binary. [ternary]")
+    ],
+    "transition_gain": Annotated[
+        float | None,
+        typer.Option("--transition-gain", help="m in the chance tanh(m |rest|) of a jump (gxnor). [3]"),
+    ],
+    "threshold": Annotated[
+        float | None, typer.Option("--threshold", help="Inputs within ± this leave a ternary neuron at 0. [1]")
+    ],
+    "window": Annotated[
+        float | None,
+        typer.Option("--window", help="Half-width of the window in place of a quantized derivative. [0.5]"),
+    ],
+    "activation": Annotated[
+        str | None, typer.Option("--activation", help="relu, sigmoid or hard-tanh (backprop). [relu]")
+    ],
+    "batch_norm": Annotated[
+        bool | None, typer.Option("--batch-norm", help="Batch normalisation of every layer (backprop).")
+    ],
+    "dropout": Annotated[
+        float | None, typer.Option("--dropout", help="Share of silent hidden neurons (backprop). [0]")
+    ],
+    "loss": Annotated[
+        str | None, typer.Option("--loss", help="cross-entropy or squared-hinge (backprop). [cross-entropy]")
+    ],
     "learning_rate": Annotated[
         float | None, typer.Option("--learning-rate", help="Rate of the optimizer, at the start.")
     ],

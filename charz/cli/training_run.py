@@ -43,14 +43,15 @@ def run_dataset(
         curve = np.asarray(getattr(trained, name)[0, :epochs])
         variables[name] = ("epoch", curve, {"units": "1", "long_name": name.replace("_", " ")})
     for index, layer in enumerate(trained.state.weights):
-        weight, bias = np.asarray(layer.weight[0]), np.asarray(layer.bias[0])
+        # Of a convolution the inputs are (row, column, channel); beside weights stand a bias, or scale and shift.
         dims = (f"input_{index}", f"output_{index}")
-        variables[f"weight_{index}"] = (
-            dims if weight.ndim == 2 else ("wire", *dims),
-            weight,
-            {"units": unit, "long_name": f"{what} of layer {index}"},
-        )
-        variables[f"bias_{index}"] = (dims[1], bias, {"units": "1", "long_name": f"bias of layer {index}"})
+        for name, values in layer._asdict().items():
+            value, is_weight = np.asarray(values[0]), name == "weight"
+            variables[f"{name}_{index}"] = (
+                ("wire", *dims)[3 - value.ndim :] if is_weight else dims[1],
+                value,
+                {"units": unit if is_weight else "1", "long_name": f"{what if is_weight else name} of layer {index}"},
+            )
     variables |= _leaves("estimator", trained.state.estimator, "state of the estimator")
     if hardware is not None:
         actual = hardware.actual if role == "synapse" else hardware

@@ -20,13 +20,20 @@ from charz.learning import (
     evaluate,
     train,
 )
+from charz.learning.architecture import parse_architecture
 from charz.learning.inference import scores
 from charz.learning.schemes import find_scheme
 
-SIZES = {"single": (64, 10), "hidden": (64, 24, 10)}
+SIZES = {
+    "single": (64, 10),
+    "hidden": (64, 24, 10),
+    "image": parse_architecture("6C3-MP2-10", (8, 8, 1)),
+}
 # Options of each scheme that the protocol runs with, by a label; a scheme without a row fails its coverage test.
 # At N = 1 the reads of a small hidden layer of single wires drown what it could pass on.
 NOISY = {"learning_rate": 2e-2, "final_rate": 0.2}
+# Quantized networks are given two hundred steps here, and start with weights all over their range.
+STEPS = {"learning_rate": 0.1}
 OPTIONS = {
     "mean-variance": {
         "single": {
@@ -41,7 +48,12 @@ OPTIONS = {
     "danp": {"single": {"": NOISY}, "hidden": {"": NOISY | {"decorrelation_rate": 1e-3}}},
     "activity-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
     "node-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
-    "backprop": {"single": {"": {}}, "hidden": {"": {}}},
+    "gxnor": {"hidden": {"": STEPS}, "image": {"": STEPS}},
+    "straight-through": {"hidden": {"binary": STEPS | {"states": "binary"}}, "image": {"": STEPS}},
+    "backprop": {
+        "single": {"": {}}, "hidden": {"": {}, "dropout": {"dropout": 0.2, "activation": "sigmoid"}},
+        "image": {"norm": {"batch_norm": True, "activation": "hard-tanh", "loss": "squared-hinge"}},
+    },
 }  # fmt: skip
 CASES = {
     "-".join(filter(None, (name, size, label))): find_scheme(name)(SIZES[size], **options)

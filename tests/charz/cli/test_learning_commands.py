@@ -50,6 +50,21 @@ def test_software_baseline_needs_no_device(charz, tmp_path):
     assert "N =" not in out
 
 
+def test_a_quantized_convolution_is_stored_with_its_normalisation(charz, tmp_path):
+    path = tmp_path / "run.nc"
+    code, out, _ = charz(
+        "train", "--scheme", "gxnor", *QUICK, "--network", "4C3-MP2-10", "--transition-gain", "2", "--repeats", "1",
+        "--json", "-o", path,
+    )  # fmt: skip
+    run = xr.load_dataset(path)
+    assert code == 0
+    assert run["weight_0"].shape == (9, 4)
+    assert set(np.unique(run["weight_1"])) <= {-1, 0, 1}
+    assert run["scale_1"].dims == run["shift_1"].dims == ("output_1",)
+    assert (run["estimator_0_variance"] > 0).all()
+    assert json.loads(out)["noise_free_accuracy"] == float(run["accuracy"][0])
+
+
 def test_predict_writes_accuracies_with_their_split(charz, tmp_path):
     path, plot = tmp_path / "prediction.nc", tmp_path / "prediction.png"
     design = ["--draws", "3", "--arrays", "2", "--seeds", "1", "--repeats", "2", "--mode", "transfer"]

@@ -32,7 +32,7 @@ class NormalisedLayer(NamedTuple):
     shift: Float[Array, "neurons"]
 
 
-Parameters = tuple[Layer, ...] | tuple[NormalisedLayer, ...]
+Parameters = tuple[Layer | NormalisedLayer, ...]
 Running = tuple[Statistics, ...]
 
 

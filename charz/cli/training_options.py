@@ -55,14 +55,16 @@ SCHEME_OPTIONS: dict[str, Any] = {
         typer.Option("--data-electrodes", help="The two electrodes of the inputs (homodyne). [0,1]"),
     ],
     "states": Annotated[
-        str | None, typer.Option("--states", help="Of quantized weights and neurons: ternary or binary. [ternary]")
+        str | None,
+        typer.Option("--states", help="Of quantized weights and neurons: ternary or binary. [ternary]"),
     ],
     "transition_gain": Annotated[
         float | None,
         typer.Option("--transition-gain", help="m in the chance tanh(m |rest|) of a jump (gxnor). [3]"),
     ],
     "threshold": Annotated[
-        float | None, typer.Option("--threshold", help="Inputs within ± this leave a ternary neuron at 0. [1]")
+        float | None,
+        typer.Option("--threshold", help="Inputs within ± this leave a ternary neuron at 0. [1]"),
     ],
     "window": Annotated[
         float | None,

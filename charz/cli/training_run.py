@@ -50,7 +50,10 @@ def run_dataset(
             variables[f"{name}_{index}"] = (
                 ("wire", *dims)[3 - value.ndim :] if is_weight else dims[1],
                 value,
-                {"units": unit if is_weight else "1", "long_name": f"{what if is_weight else name} of layer {index}"},
+                {
+                    "units": unit if is_weight else "1",
+                    "long_name": f"{what if is_weight else name} of layer {index}",
+                },
             )
     variables |= _leaves("estimator", trained.state.estimator, "state of the estimator")
     if hardware is not None:

@@ -1,5 +1,6 @@
 """Layered networks: the shape of theta, and how a flat array of devices is laid out over the layers."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -49,13 +50,16 @@ def lay_out(devices: DevicePytree, sizes: Sequence[int], wires: int) -> list[Dev
     list of pytree
         One a layer, leaves of shape (wires, inputs, outputs) or scalar.
     """
-    layers, start = [], 0
-    for shape in layer_shapes(sizes, wires):
-        stop = start + shape[0] * shape[1] * shape[2]
+    return lay_out_shapes(devices, layer_shapes(sizes, wires))
 
-        def cut(
-            leaf: Array, start: int = start, stop: int = stop, shape: tuple[int, int, int] = shape
-        ) -> Array:
+
+def lay_out_shapes(devices: DevicePytree, shapes: Sequence[tuple[int, ...]]) -> list[DevicePytree]:
+    """Cut device parameters with one axis over all devices into one pytree a shape; scalars are shared."""
+    layers, start = [], 0
+    for shape in shapes:
+        stop = start + math.prod(shape)
+
+        def cut(leaf: Array, start: int = start, stop: int = stop, shape: tuple[int, ...] = shape) -> Array:
             return leaf if leaf.ndim == 0 else leaf[start:stop].reshape(shape)
 
         layers.append(jax.tree.map(cut, devices))

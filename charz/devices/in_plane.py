@@ -73,6 +73,15 @@ class InPlaneBallistic(AbstractPulsedLaw):
         growth = jnp.log((math.pi / 2) * jnp.sqrt(self.thermal_stability) / start)
         return self.critical * (1 + self.relaxation_time / self.width * growth)
 
+    def width_for(self, probability: Float[Array, "..."], drive: Float[Array, "..."]) -> Float[Array, "..."]:
+        r"""Pulse width (G5), in s, for drives above the critical one; negative below the chance without a pulse.
+
+        .. math:: t = \frac{\tau}{I/I_{c0} - 1}\,\ln\frac{\pi\sqrt\Delta}{2\,\mathrm{erf}^{-1}(1-p)}
+        """
+        start = 0.0 - ndtri(jnp.asarray(probability) / 2) / math.sqrt(2)
+        growth = jnp.log((math.pi / 2) * jnp.sqrt(self.thermal_stability) / start)
+        return self.relaxation_time * growth / (drive / self.critical - 1)
+
     def middle(self) -> Float[Array, "..."]:
         """Drive at which P = ½, by `drive_for`."""
         return self.drive_for(jnp.asarray(0.5, dtype=jnp.result_type(self.thermal_stability)))

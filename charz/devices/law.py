@@ -4,8 +4,12 @@ import abc
 from typing import Self
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+# Widths, in s, between which `width_for` looks: beyond all pulses that are made. 80 halvings exhaust doubles.
+SHORTEST, LONGEST, NUM_HALVINGS = 1e-15, 1e5, 80
 
 
 class AbstractSwitchingLaw(eqx.Module):
@@ -65,6 +69,38 @@ class AbstractPulsedLaw(AbstractSwitchingLaw):
     def for_width(self, width: Float[Array, "..."]) -> Self:
         """Give the same device under pulses of another width, in s."""
         return eqx.tree_at(lambda law: law.width, self, jnp.asarray(width, jnp.result_type(self.width)))
+
+    def width_for(self, probability: Float[Array, "..."], drive: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Pulse width, in s, with which a pulse at `drive` switches with the given probability.
+
+        By halving the logarithm of the width between 1e-15 and 1e5 s, 80 times; the probability must not fall with
+        the width. NaN where no such width gives it.
+        """
+        return _halved_width(self, probability, drive)
+
+
+@jax.jit
+def _halved_width(
+    law: AbstractPulsedLaw, probability: Float[Array, "..."], drive: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    # The law's own width does not count: it is what is looked for.
+    others = jax.tree.leaves(law.for_width(jnp.zeros(())))
+    shape = jnp.broadcast_shapes(jnp.shape(probability), jnp.shape(drive), *map(jnp.shape, others))
+    dtype = jnp.result_type(probability, drive, float)
+
+    def chance(log_width: Array) -> Array:
+        return law.for_width(jnp.exp(log_width)).probability(drive)
+
+    def halve(_: Array, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bracket
+        centre = (low + high) / 2
+        below = chance(centre) < probability
+        return jnp.where(below, centre, low), jnp.where(below, high, centre)
+
+    low, high = (jnp.full(shape, jnp.log(end), dtype) for end in (SHORTEST, LONGEST))
+    reached = (chance(low) < probability) & (probability <= chance(high))
+    low, high = jax.lax.fori_loop(0, NUM_HALVINGS, halve, (low, high))
+    return jnp.where(reached, jnp.exp((low + high) / 2), jnp.nan)
 
 
 def _inside(share: Float[Array, "..."]) -> Float[Array, "..."]:

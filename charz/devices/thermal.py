@@ -83,6 +83,11 @@ class ThermalActivation(AbstractPulsedLaw):
         rest = _root(barrier, self.exponent)
         return self.critical * (1 - jnp.where(possible, rest, jnp.nan))
 
+    def width_for(self, probability: Float[Array, "..."], drive: Float[Array, "..."]) -> Float[Array, "..."]:
+        r"""Pulse width :math:`t = -\tau \ln(1-p)`, in s, with :math:`\tau` at `drive`; infinite for p = 1."""
+        rate = self.for_width(self.attempt_time)._escapes(self._remaining(drive)) / self.attempt_time
+        return -jnp.log1p(-jnp.asarray(probability)) / rate
+
     def middle(self) -> Float[Array, "..."]:
         """Drive at which the probability is half of `reach` (p = ½ only for pulses much longer than τ0)."""
         return self.drive_for(self.reach() / 2)

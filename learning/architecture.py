@@ -100,6 +100,17 @@ class Architecture:
         ]
 
     @property
+    def positions(self) -> list[int]:
+        """How often each layer's weights are used for a sample: places of the image, 1 for a dense layer."""
+        return [
+            (before[0] + 2 * layer.padding - layer.kernel + 1)
+            * (before[1] + 2 * layer.padding - layer.kernel + 1)
+            if isinstance(layer, Conv)
+            else 1
+            for layer, before in zip(self.layers, self.shapes, strict=False)
+        ]
+
+    @property
     def num_weights(self) -> int:
         """Weights of all layers, biases apart."""
         return sum(inputs * outputs for inputs, outputs in self.weight_shapes)

@@ -47,6 +47,10 @@ class Grid:
         position = (jnp.clip(value, -self.limit, self.limit) + self.limit) / self.step
         return jnp.floor(position + 0.5) * self.step - self.limit
 
+    def settled(self, state: Float[Array, "..."]) -> Float[Array, "..."]:
+        """A state without the rounding error of the steps that led there: there is none between -H, 0 and H."""
+        return state if self.doublings < 2 else self.nearest(state)
+
     def split(
         self, state: Float[Array, "..."], change: Float[Array, "..."]
     ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:

@@ -55,8 +55,8 @@ def transition(grid: Grid = Grid(), gain: float = 3.0, chance: Chance = "tanh") 
             share = jnp.abs(rest) / grid.step
             probability = jnp.tanh(gain * share) if chance == "tanh" else share
             drawn = uniform_like(jax.random.fold_in(key, number), state) < probability
-            moved = state + (whole + jnp.sign(rest) * drawn) * grid.step
-            return grid.nearest(moved)
+            one_more = jnp.where(rest < 0, -1.0, 1.0) * drawn
+            return grid.settled(state + (whole + one_more) * grid.step)
 
         moved = map_weights(jump, lambda leaf, step: leaf + step, weights, change)
         return moved, {"writes": count_changes(weights, moved)}

@@ -1,5 +1,6 @@
 """Learning on stochastic devices: gradient estimator × optimizer × write scheme."""
 
+from charz.learning.evaluation import evaluate as evaluate
 from charz.learning.gates import Descent as Descent
 from charz.learning.gates import GateTask as GateTask
 from charz.learning.gates import solve_gates as solve_gates
@@ -22,10 +23,9 @@ from charz.learning.schemes import NodePerturbation as NodePerturbation
 from charz.learning.schemes import Scheme as Scheme
 from charz.learning.schemes import StraightThrough as StraightThrough
 from charz.learning.train import Training as Training
-from charz.learning.train import TrainingData as TrainingData
-from charz.learning.train import TrainOptions as TrainOptions
-from charz.learning.train import evaluate as evaluate
 from charz.learning.train import train as train
+from charz.learning.training_loop import TrainingData as TrainingData
+from charz.learning.training_loop import TrainOptions as TrainOptions
 from charz.learning.variance import split_variance as split_variance
 
 __all__ = [

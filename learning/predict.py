@@ -12,15 +12,19 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from charz.errors import TrainError
 from charz.learning.chunks import CHUNK_SIZE, in_chunks
+from charz.learning.evaluation import evaluate
 from charz.learning.inference import SINGLE_SHOT, Inference
-from charz.learning.rule import Batch
+from charz.learning.rule import Batch, RuleState
 from charz.learning.schemes import Scheme
-from charz.learning.train import TrainingData, TrainOptions, evaluate, train
+from charz.learning.train import train
+from charz.learning.training_loop import TrainingData, TrainOptions
 from charz.learning.variance import SOURCES, split_variance
 
 Mode = Literal["in-situ", "transfer"]
 MODES: tuple[Mode, ...] = ("in-situ", "transfer")
 INTERVAL_PROBABILITY = 0.9
+# Folded into the key of reads for that of programming; no row has this number.
+PROGRAMMING = 2**31
 
 SampleDevices = Callable[[PRNGKeyArray, int, tuple[int, ...]], PyTree]
 
@@ -148,10 +152,16 @@ def _program(task: _Task) -> Callable[[Array], Array]:
     trained = train(_keys(task.key_train, seeds), task.scheme, as_believed, task.data, task.options)
 
     def one_chunk(rows: Array) -> Array:
-        programmed = jax.tree.map(lambda leaf: leaf[rows % task.design.seeds], trained.state)
-        return task.read(rows, programmed)
+        state = jax.tree.map(lambda leaf: leaf[rows % task.design.seeds], trained.state)
+        keys = _keys(jax.random.fold_in(task.key_read, PROGRAMMING), rows)
+        return task.read(rows, _transfer(keys, task.scheme, task.hardware(rows), state))
 
     return one_chunk
+
+
+@partial(jax.jit, static_argnums=1)
+def _transfer(keys: PRNGKeyArray, scheme: Scheme, hardware: PyTree, state: RuleState) -> RuleState:
+    return jax.vmap(scheme.transfer)(keys, hardware, state)
 
 
 def _keys(key: PRNGKeyArray, indices: Array) -> PRNGKeyArray:

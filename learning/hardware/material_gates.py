@@ -17,8 +17,8 @@ from charz.learning.gate_descent import DescentState, advance, begin, goes_on, k
 from charz.learning.gate_reading import GateReading, read_gate
 from charz.learning.gates import Descent, GateRuns, GateTask, step_rule
 from charz.learning.hardware.black_box import ElectrodeLimits, MeasureCurrent, as_measure
-from charz.learning.hardware.run_state import fingerprint, load_run, save_run
 from charz.learning.rule import Batch, UpdateRule, join
+from charz.learning.run_state import fingerprint, load_run, save_run
 from charz.learning.writes.electrodes import electrodes
 
 # Columns beside the controls: margin, correlation, separation, noise, iterations, redraws, reads.
@@ -94,10 +94,10 @@ def solve_gates_measured(
     Raises
     ------
     TrainError
-        For the gradient "oracle", or where the task does not fit the limits (`check_gates`).
+        For the gradient "oracle", where the task does not fit the limits (`check_gates`), or where the file belongs
+        to another run.
     HardwareError
-        When a record is not one finite current a sample, or the file belongs to another run; and whatever `measure`
-        raises.
+        When a record is not one finite current a sample, and whatever `measure` raises.
     """
     x, targets = np.asarray(x, np.float32), np.asarray(targets)
     _check(limits, task, x, targets)

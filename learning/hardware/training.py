@@ -12,9 +12,11 @@ from jaxtyping import Array, PRNGKeyArray
 
 from charz.devices.random_words import permutation
 from charz.errors import TrainError
-from charz.learning.hardware.run_state import fingerprint, load_run, save_run
+from charz.learning.evaluation import EVALUATION_PORTION
 from charz.learning.rule import Batch, RuleState, UpdateRule
-from charz.learning.train import EVALUATION_PORTION, Training, TrainingData, TrainOptions
+from charz.learning.run_state import fingerprint, load_run, save_run
+from charz.learning.train import Training
+from charz.learning.training_loop import COUNTED, TrainingData, TrainOptions
 
 DEFAULT_OPTIONS = TrainOptions()
 # Compiled as a whole: operation by operation the cipher takes seconds.
@@ -22,7 +24,10 @@ _order = jax.jit(permutation, static_argnums=1)
 
 
 class _Run(NamedTuple):
-    """Where the training is: ``epoch`` in progress, ``step`` within it; ``history`` (3, epoch) as of `Training`."""
+    """Where the training is: ``epoch`` in progress, ``step`` within it.
+
+    ``history`` (3, epoch) and ``counts`` are those of `Training`; a count is NaN if the rule does not count such events.
+    """
 
     state: RuleState
     best: RuleState
@@ -31,7 +36,7 @@ class _Run(NamedTuple):
     best_epoch: np.ndarray
     best_loss: np.ndarray
     loss_sum: np.ndarray
-    reads: np.ndarray
+    counts: dict[str, np.ndarray]
     history: np.ndarray
 
 
@@ -71,9 +76,9 @@ def train_measured(
     Raises
     ------
     TrainError
-        When a batch is larger than the training data.
+        When a batch is larger than the training data, or the file belongs to another run.
     HardwareError
-        When the file belongs to another run; and whatever the hardware raises.
+        Whatever the hardware raises.
     """
     num_samples = data.train.x.shape[0]
     if options.batch_size > num_samples:
@@ -106,7 +111,7 @@ def train_measured(
                 state=state,
                 step=np.asarray(index + 1),
                 loss_sum=run.loss_sum + np.asarray(info["loss"]),
-                reads=run.reads + np.asarray(info["reads"]),
+                counts={name: _added(number, info.get(name)) for name, number in run.counts.items()},
             )
             keep(run)
         run = _validated(run, *_evaluate(key_validate, rule, run.state, data.validation), num_steps)
@@ -117,7 +122,12 @@ def train_measured(
 def _first(state: RuleState, options: TrainOptions) -> _Run:
     zero, nothing = np.asarray(0), np.zeros(())
     history = np.full((3, options.epochs), np.nan, np.float32)
-    return _Run(state, state, zero, zero, zero, np.asarray(np.inf), nothing, nothing, history)
+    counts = {name: np.asarray(np.nan, np.float32) for name in COUNTED}
+    return _Run(state, state, zero, zero, zero, np.asarray(np.inf), nothing, counts, history)
+
+
+def _added(total: np.ndarray, number: Array | None) -> np.ndarray:
+    return total if number is None else np.nan_to_num(total) + np.asarray(number, np.float32)
 
 
 def _validated(run: _Run, loss: float, accuracy: float, num_steps: int) -> _Run:
@@ -160,5 +170,5 @@ def _as_training(run: _Run) -> Training:
         leading(train_loss),
         leading(run.best_epoch),
         leading(np.isfinite(train_loss).sum()),
-        leading(run.reads.astype(np.float32)),
+        {name: leading(number) for name, number in run.counts.items() if not np.isnan(number)},
     )

@@ -36,6 +36,9 @@ class Scheme:
     devices: ClassVar[DeviceRole | None] = None
     # Whether it cannot do without devices; if it can, it runs on ideal ones when it gets none.
     needs_devices: ClassVar[bool] = True
+    # Whether runs that are trained together take turns, an epoch each: steps that leave out what does not happen can
+    # leave out nothing that happens in another run of the same array program.
+    one_by_one: ClassVar[bool] = False
     # Preprocessing of images that the scheme was published with (a key of `ImageSource.preprocess`).
     inputs: ClassVar[str] = "default"
 

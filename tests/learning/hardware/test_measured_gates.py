@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from charz.errors import HardwareError, TrainError
+from charz.errors import TrainError
 from charz.learning.gates import Descent, solve_gates
 from charz.learning.hardware import ElectrodeLimits, solve_gates_measured
-from charz.learning.hardware.run_state import load_run, save_run
+from charz.learning.run_state import load_run, save_run
 from charz.learning.set_losses import corrsig
 
 KEY = jax.random.key(0)
@@ -89,7 +89,7 @@ def test_a_state_of_another_run_is_refused(task, cases, quiet_measure, tmp_path)
         (KEY, LIMITS, task, targets, replace(brief, rate=0.3)),
     ]
     for key, limits, other_task, other_targets, descent in others:
-        with pytest.raises(HardwareError, match="the state of another run"):
+        with pytest.raises(TrainError, match="the state of another run"):
             solve_gates_measured(
                 key, quiet_measure, limits, other_task, x, other_targets, descent, resume=path
             )
@@ -98,13 +98,13 @@ def test_a_state_of_another_run_is_refused(task, cases, quiet_measure, tmp_path)
 def test_a_file_that_is_no_state_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     path.write_text("not an archive")
-    with pytest.raises(HardwareError, match="not the state of a run"):
+    with pytest.raises(TrainError, match="not the state of a run"):
         load_run(path, "run", np.zeros(2))
     save_run(path, "run", np.zeros(2))
     np.testing.assert_array_equal(load_run(path, "run", np.ones(2)), np.zeros(2))
-    with pytest.raises(HardwareError, match="the state of another run"):
+    with pytest.raises(TrainError, match="the state of another run"):
         load_run(path, "run", np.zeros(3))
-    with pytest.raises(HardwareError, match="the state of another run"):
+    with pytest.raises(TrainError, match="the state of another run"):
         load_run(path, "run", (np.zeros(2), np.zeros(2)))
     with pytest.raises(FileNotFoundError, match="does not exist"):
         save_run(tmp_path / "nowhere" / "run.npz", "run", np.zeros(2))

@@ -1,4 +1,4 @@
-"""Where a run on an instrument stands, in a file: written whole after each step, so that a crash costs one step."""
+"""Where a run stands, in a file: written whole after each step, so that a crash costs one step."""
 
 import hashlib
 import zipfile
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from charz.atomic import replacing
-from charz.errors import HardwareError
+from charz.errors import TrainError
 
 State = TypeVar("State", bound=PyTree)
 # Changes when the meaning of the arrays does.
@@ -66,14 +66,14 @@ def load_run(path: Path | str, run: str, like: State) -> State:
 
     Raises
     ------
-    HardwareError
+    TrainError
         When the file cannot be read, or belongs to another run.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             stored = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise HardwareError(
+        raise TrainError(
             f"{path}: not the state of a run ({error}); delete it, or give another file, to start from the beginning"
         ) from error
     expected, structure = jax.tree.flatten(like)
@@ -82,7 +82,7 @@ def load_run(path: Path | str, run: str, like: State) -> State:
     if not same or any(
         leaf is None or leaf.shape != np.shape(wanted) for leaf, wanted in zip(leaves, expected, strict=True)
     ):
-        raise HardwareError(
+        raise TrainError(
             f"{path}: the state of another run (key, task, data, limits or options differ); it would go on with "
             "numbers that mean something else: give another file, or the old options"
         )

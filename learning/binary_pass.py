@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from charz.devices.random_words import random_words, to_uniform
+from charz.devices.random_words import to_uniform
 from charz.learning.network import Theta
 
 Derivative = Literal["plain", "times-four"]
@@ -35,18 +35,16 @@ class Passed(NamedTuple):
     fired: Signals
 
 
-def draw_uniforms(key: PRNGKeyArray, theta: Theta, batch: int) -> Draws:
-    """Numbers for three comparisons of every neuron of every layer and sample."""
-    sizes = [layer.bias.shape[-1] for layer in theta]
-    words = random_words(key, (2, batch, sum(sizes)))
-    (fire, first), (second, _) = ((to_uniform(both[row]) for row in (0, 1)) for both in words)
+def draw_uniforms(key: PRNGKeyArray, sizes: Sequence[int], batch: int) -> Draws:
+    """Numbers for three comparisons of every neuron of every sample, of layers of these sizes."""
+    fire, first, second = to_uniform(jax.random.bits(key, (3, batch, sum(sizes))))
     ends = [sum(sizes[: index + 1]) for index in range(len(sizes) - 1)]
     return Draws(*(jnp.split(numbers, ends, axis=-1) for numbers in (fire, first, second)))
 
 
 def binarize(key: PRNGKeyArray, x: Signals) -> Signals:
     r""":math:`\hat x \sim \mathrm{Bern}(x)` for inputs in [0, 1], fresh for each presentation."""
-    return (to_uniform(random_words(key, x.shape)[0]) < x).astype(x.dtype)
+    return (to_uniform(jax.random.bits(key, x.shape)) < x).astype(x.dtype)
 
 
 def forward(theta: Theta, x: Signals, uniforms: Sequence[Signals], temperature: float = 1.0) -> list[Passed]:
@@ -70,12 +68,22 @@ def forward(theta: Theta, x: Signals, uniforms: Sequence[Signals], temperature: 
     list of Passed
         One a layer.
     """
-    passed = []
-    for layer, uniform in zip(theta, uniforms, strict=True):
-        logit = (x @ layer.weight + layer.bias) / temperature
-        x = (uniform < jax.nn.sigmoid(logit)).astype(logit.dtype)
-        passed.append(Passed(logit, x))
+    return fire_on((x @ theta[0].weight + theta[0].bias) / temperature, theta[1:], uniforms, temperature)
+
+
+def fire_on(
+    logit: Signals, later: Theta, uniforms: Sequence[Signals], temperature: float = 1.0
+) -> list[Passed]:
+    """Fire from the first layer's z/T on: `forward` where that layer was multiplied in another way."""
+    passed = [_fire(logit, uniforms[0])]
+    for layer, uniform in zip(later, uniforms[1:], strict=True):
+        logit = (passed[-1].fired @ layer.weight + layer.bias) / temperature
+        passed.append(_fire(logit, uniform))
     return passed
+
+
+def _fire(logit: Signals, uniform: Signals) -> Passed:
+    return Passed(logit, (uniform < jax.nn.sigmoid(logit)).astype(logit.dtype))
 
 
 def mean_forward(theta: Theta, x: Signals, temperature: float = 1.0) -> Signals:
@@ -99,7 +107,7 @@ def draw_derivative(logit: Signals, first: Signals, second: Signals, kind: Deriv
 
 
 def backward(
-    theta: Theta,
+    later: Theta,
     passed: Sequence[Passed],
     wanted: Signals,
     draws: Draws,
@@ -115,7 +123,9 @@ def backward(
 
     Parameters
     ----------
-    theta, passed, draws
+    later : tuple of Layer
+        All layers but the first, whose weights pass no error on.
+    passed, draws
         Of the forward pass.
     wanted : array (batch, outputs)
         One-hot t.
@@ -129,8 +139,8 @@ def backward(
     """
     delta = wanted - passed[-1].fired
     deltas = [delta]
-    for index in range(len(theta) - 2, -1, -1):
-        error = delta @ theta[index + 1].weight.T
+    for index in range(len(later) - 1, -1, -1):
+        error = delta @ later[index].weight.T
         if errors == "signed":
             error = jnp.sign(error)
         drawn = draw_derivative(passed[index].logit, draws.first[index], draws.second[index], derivative)

@@ -98,14 +98,21 @@ class Coding:
         return self.step * jnp.asarray(total)
 
 
+class ArrayDevices(NamedTuple):
+    """Devices that store one array of parameters, one pytree a digit, leaves (wires, *shape) or scalar."""
+
+    actual: tuple[AbstractMemristor, ...]
+    believed: tuple[AbstractMemristor, ...]
+
+
 def lay_out_stored(
-    devices: PyTree, shapes: PyTree, coding: Coding, is_stored: Callable[[tuple[Any, ...]], bool]
-) -> PyTree:
+    devices: Memristors, shapes: PyTree, coding: Coding, is_stored: Callable[[tuple[Any, ...]], bool]
+) -> list[ArrayDevices | None]:
     """Cut devices with one axis over all of them into those of each stored array.
 
     Parameters
     ----------
-    devices : pytree
+    devices : Memristors
         Leaves (device,), or scalars, which all weights share.
     shapes : pytree
         Parameters of the network, or anything with their shapes.
@@ -116,28 +123,26 @@ def lay_out_stored(
 
     Returns
     -------
-    pytree
-        That of `shapes`, with a tuple of device pytrees (one a digit, leaves (wires, *shape) or scalar) in place of
-        every stored array and None in place of the others.
+    list
+        For every array of `shapes`, in order, its devices; None where it does not lie on devices. Devices are taken
+        in that order, digit 0 of an array first.
     """
-    start = 0
-
-    def one(path: tuple[Any, ...], leaf: Any) -> Any:
-        nonlocal start
+    start, found = 0, list[ArrayDevices | None]()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(shapes):
         if not is_stored(path):
-            return None
-        shape = (coding.wires, *leaf.shape)
-        size = coding.wires * leaf.size
-        digits = []
-        for _ in range(coding.digits):
-            digits.append(_cut(devices, start, size, shape))
-            start += size
-        return tuple(digits)
-
-    return jax.tree_util.tree_map_with_path(one, shapes)
+            found.append(None)
+            continue
+        size, shape = coding.wires * leaf.size, (coding.wires, *leaf.shape)
+        places = [(start + digit * size, size, shape) for digit in range(coding.digits)]
+        found.append(ArrayDevices(*(tuple(_cut(part, *place) for place in places) for part in devices)))
+        start += coding.digits * size
+    return found
 
 
 def _cut(devices: PyTree, start: int, size: int, shape: tuple[int, ...]) -> PyTree:
-    return jax.tree.map(
-        lambda leaf: leaf if jnp.ndim(leaf) == 0 else leaf[start : start + size].reshape(shape), devices
-    )
+    return on_arrays(lambda leaf: leaf[start : start + size].reshape(shape), devices)
+
+
+def on_arrays(function: Callable[[Array], Array], devices: PyTree) -> PyTree:
+    """Apply to the leaves that differ between devices, and leave alone those that all devices share."""
+    return jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else function(leaf), devices)

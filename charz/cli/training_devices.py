@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 MEAN_WIRE = "mean-wire"
 JUNCTION = "published-junction"
-SYNAPSE_KIND, NOISE_KIND = "pulse_switching", "telegraph"
-VOLT = "V"
+MEMRISTOR = "example-memristor"
+SYNAPSE_KIND, NOISE_KIND, MEMRISTOR_KIND = "pulse_switching", "telegraph", "pulse_train"
+VOLT, SIEMENS = "V", "S"
 
 
 class Devices(NamedTuple):
@@ -34,7 +35,9 @@ class Devices(NamedTuple):
 
 
 def load_devices(request: Request) -> Devices | None:
-    """Devices that the request names, in the role that its scheme has for them.
+    """Devices that the request names, in the role that its scheme has for them; None for software.
+
+    A scheme that can do without devices is software when none are named.
 
     Raises
     ------
@@ -44,7 +47,8 @@ def load_devices(request: Request) -> Devices | None:
     """
     from charz.learning.schemes import find_scheme
 
-    role = find_scheme(request.scheme).devices
+    scheme = find_scheme(request.scheme)
+    role = scheme.devices
     if role != "noise":
         for name in ("read_interval", "gain"):
             if getattr(request, name) is not None:
@@ -60,18 +64,21 @@ def load_devices(request: Request) -> Devices | None:
     published, does = {
         "synapse": (MEAN_WIRE, "its synapses are devices"),
         "noise": (JUNCTION, "the noise of its nodes comes from devices"),
+        "memristor": (MEMRISTOR, "its weights are conductances"),
     }[role]
+    if request.device is None and not scheme.needs_devices:
+        return None
     if request.device is None:
         raise TrainError(
             f"scheme {request.scheme!r} needs --device POSTERIOR.nc (made by `charz fit`), or --device {published}:"
             f" {does}"
         )
     if request.device == published:
-        return _mean_wire() if role == "synapse" else _junction(request)
+        return {"synapse": _mean_wire, "noise": lambda: _junction(request), "memristor": _example}[role]()
     from charz.fitting import load_posterior
 
     posterior = load_posterior(Path(request.device))
-    return _synapses(posterior, request) if role == "synapse" else _noise(posterior, request)
+    return {"synapse": _synapses, "noise": _noise, "memristor": _memristors}[role](posterior, request)
 
 
 def _synapses(posterior: "Posterior", request: Request) -> Devices:
@@ -135,6 +142,29 @@ def _noise(posterior: "Posterior", request: Request) -> Devices:
     return Devices(sample, typical, None, VOLT, **origin)
 
 
+def _memristors(posterior: "Posterior", request: Request) -> Devices:
+    import jax
+    import jax.numpy as jnp
+
+    from charz.devices.memristor import AbstractMemristor
+
+    kind, device = posterior.family.experiment, request.device
+    believed = posterior.believed() if kind == MEMRISTOR_KIND else None
+    if not isinstance(believed, AbstractMemristor):
+        raise TrainError(
+            f"--device {device} holds {posterior.model!r} fitted to {kind} data; the weights of scheme"
+            f" {request.scheme!r} are written by pulses that move a conductance in steps, which takes a posterior of"
+            f" {MEMRISTOR_KIND} data with a model of steps, for example --model soft-bounds"
+        )
+
+    def sample(key: Any, num_draws: int, shape: tuple[int, ...]) -> Any:
+        key_device, key_stuck = jax.random.split(key)
+        devices = posterior.new_devices(key_device, num_draws, shape).draw_stuck(key_stuck)
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_draws, *shape)), devices)
+
+    return Devices(sample, believed, None, SIEMENS, **_origin(posterior, request))
+
+
 def _origin(posterior: "Posterior", request: Request) -> dict[str, Any]:
     path = Path(str(request.device))
     return {
@@ -150,6 +180,24 @@ def _mean_wire() -> Devices:
     law = mean_wire()
     what = "published mean wire of Ellis et al. 2023, no spread between wires"
     return Devices(_all_alike(law), law, None, "arb", (), what)
+
+
+def _example() -> Devices:
+    from charz.devices.example_memristor import (
+        CYCLE_NOISE,
+        NUM_PULSES,
+        SPREAD,
+        SYMMETRY_SPREAD,
+        example_memristor,
+        example_memristors,
+    )
+
+    what = (
+        f"example memristor (our choice, not measured): {NUM_PULSES} pulses over 2 to 20 µS, cycle-to-cycle noise"
+        f" {CYCLE_NOISE:g} of a step; between devices steps differ by {SPREAD:.0%}, symmetry points by"
+        f" {SYMMETRY_SPREAD:.0%}"
+    )
+    return Devices(example_memristors, example_memristor(), None, SIEMENS, (), what)
 
 
 def _junction(request: Request) -> Devices:

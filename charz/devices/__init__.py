@@ -3,6 +3,8 @@
 from charz.devices.directions import TwoDirections as TwoDirections
 from charz.devices.domain_wall import DomainWallSynapses as DomainWallSynapses
 from charz.devices.domain_wall import mean_wire as mean_wire
+from charz.devices.example_memristor import example_memristor as example_memristor
+from charz.devices.example_memristor import example_memristors as example_memristors
 from charz.devices.in_plane import InPlaneBallistic as InPlaneBallistic
 from charz.devices.law import AbstractSwitchingLaw as AbstractSwitchingLaw
 from charz.devices.logistic import LogisticSwitching as LogisticSwitching
@@ -77,6 +79,8 @@ __all__ = [
     "TwoLevelMemristor",
     "WeibullMixtureThreshold",
     "WeibullThreshold",
+    "example_memristor",
+    "example_memristors",
     "junction_noise",
     "mean_wire",
     "published_junction",

@@ -62,7 +62,6 @@ def binary_stochastic(
         ``info``: ``loss`` (cross-entropy of z/T in the training pass), ``reads`` (weights that a signal went
         through, forward or backward), ``comparisons`` and ``events`` (nonzero δ̂).
     """
-    comparisons = 3 if derivative == "plain" else 2
 
     def init(key: PRNGKeyArray, theta: Theta) -> tuple[()]:
         return ()
@@ -70,33 +69,20 @@ def binary_stochastic(
     def estimate(
         key: PRNGKeyArray, theta: Theta, state: tuple[()], batch: Batch
     ) -> tuple[Theta, tuple[()], dict[str, Array]]:
-        draws = draw_uniforms(key, theta, batch.x.shape[0])
+        draws = draw_uniforms(key, _widths(theta), batch.x.shape[0])
         binary = binarize(jax.random.fold_in(key, 1), batch.x)
         passed = forward(theta, binary if inputs == "binary" else batch.x, draws.fire, temperature)
         wanted = jax.nn.one_hot(batch.y, passed[-1].logit.shape[-1])
-        deltas = backward(theta, passed, wanted, draws, derivative, errors)
+        deltas = backward(theta[1:], passed, wanted, draws, derivative, errors)
         signals = [binary, *(layer.fired for layer in passed[:-1])]
         direction = tuple(
             Layer(-coincidences(signal, delta), -delta.sum(0))
             for signal, delta in zip(signals, deltas, strict=True)
         )
-        loss = optax.softmax_cross_entropy_with_integer_labels(passed[-1].logit, batch.y).mean()
-        neurons = [delta.size for delta in deltas]
-        return (
-            direction,
-            state,
-            {
-                "loss": loss,
-                "reads": _reads(signals, deltas),
-                "comparisons": jnp.asarray(
-                    batch.x.size + neurons[-1] + (comparisons * sum(neurons[:-1])), jnp.float32
-                ),
-                "events": sum(_nonzero(delta) for delta in deltas),
-            },
-        )
+        return direction, state, count_events(signals, deltas, passed[-1].logit, batch.y, derivative)
 
     def predict(key: PRNGKeyArray, theta: Theta, state: tuple[()], x: Array) -> Array:
-        uniforms = draw_uniforms(key, theta, x.shape[0])
+        uniforms = draw_uniforms(key, _widths(theta), x.shape[0])
         if inputs == "binary":
             x = binarize(jax.random.fold_in(key, 1), x)
         passed = forward(theta, x, uniforms.fire, temperature)
@@ -115,6 +101,24 @@ def coincidences(
     if signal.shape[0] == 1:
         return signal[0][:, None] * delta[0][None, :]
     return signal.T @ delta
+
+
+def count_events(
+    signals: list[Array], deltas: list[Array], logit: Array, y: Array, derivative: Derivative
+) -> dict[str, Array]:
+    """What a presentation cost, and its loss: the ``info`` of an estimate."""
+    hidden, outputs = sum(delta.size for delta in deltas[:-1]), deltas[-1].size
+    compared = signals[0].size + outputs + (3 if derivative == "plain" else 2) * hidden
+    return {
+        "loss": optax.softmax_cross_entropy_with_integer_labels(logit, y).mean(),
+        "reads": _reads(signals, deltas),
+        "comparisons": jnp.asarray(compared, jnp.float32),
+        "events": jnp.asarray(sum(_nonzero(delta) for delta in deltas)),
+    }
+
+
+def _widths(theta: Theta) -> list[int]:
+    return [layer.bias.shape[-1] for layer in theta]
 
 
 def _nonzero(values: Array) -> Float[Array, ""]:

@@ -1,26 +1,31 @@
 """Binary stochastic learning on memristors, or on ideal weights of fixed step (Li et al. 2023)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from charz.devices.memristor import AbstractMemristor
 from charz.devices.random_words import normal
 from charz.errors import TrainError
 from charz.learning.binary_pass import Derivative, Errors
 from charz.learning.estimators.binary_stochastic import Inputs, binary_stochastic
-from charz.learning.memristor_weights import Coding, Memristors
+from charz.learning.memristor_weights import ArrayDevices, Coding, Memristors, lay_out_stored
 from charz.learning.network import Layer, Theta, layer_shapes
-from charz.learning.rule import RuleState, UpdateRule, WriteScheme, join
+from charz.learning.online import Choices, Stores, online_step
+from charz.learning.rule import Batch, RuleState, UpdateRule, WriteScheme, join
 from charz.learning.schemes.contract import DenseScheme, DeviceRole, check_rate, decaying
 from charz.learning.writes.fixed_step import fixed_step
 from charz.learning.writes.ideal import ideal
-from charz.learning.writes.stepwise import stepwise
+from charz.learning.writes.rows import ideal_rows, memristor_rows
+from charz.learning.writes.stepwise import Conductances, carry_all, stepwise
+
+Step = Callable[[PRNGKeyArray, RuleState, Batch], tuple[RuleState, dict[str, Array]]]
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class BinaryStochastic(DenseScheme):
     )
     devices: ClassVar[DeviceRole | None] = "memristor"
     needs_devices: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = True
     inputs: ClassVar[str] = "gray"
 
     learning_rate: float = 0.02
@@ -117,30 +123,77 @@ class BinaryStochastic(DenseScheme):
         estimator = binary_stochastic(self.derivative, self.errors, self.input_signals, self.temperature)
         decays = self.final_rate < 1
         rate = decaying(self.learning_rate, self.final_rate, num_steps) if decays else self.learning_rate
-        return join(estimator, optax.sgd(rate), self.write(hardware), lambda key: start_of(key, self.sizes))
+        joined = join(estimator, optax.sgd(rate), self.write(hardware), lambda key: start_of(key, self.sizes))
+        online = self._online(hardware)
+
+        def step(key: PRNGKeyArray, state: RuleState, batch: Batch) -> tuple[RuleState, dict[str, Array]]:
+            return (online if len(batch.y) == 1 and self._whole else joined.step)(key, state, batch)
+
+        return joined._replace(step=step)
+
+    @property
+    def _whole(self) -> bool:
+        """Whether every wanted change is a whole number of steps: not if errors are real, or the rate decays."""
+        return self.errors == "signed" and self.final_rate == 1
+
+    def _online(self, hardware: Memristors | None) -> Step:
+        """A step with one sample, which does in less time what the joined parts do."""
+        choices = Choices(self.derivative, self.input_signals, self.temperature)
+        if hardware is None:
+            ideal_store = ideal_rows(self.learning_rate, self.weight_limit)
+            stores = [Stores(ideal_store, ideal_store)] * (len(self.sizes) - 1)
+        else:
+            laid_out = self._laid_out(hardware)
+            rows = [memristor_rows(mine, self.coding) for mine in laid_out if mine is not None]
+            stores = list(map(Stores, rows[::2], rows[1::2]))
+
+        def step(key: PRNGKeyArray, state: RuleState, batch: Batch) -> tuple[RuleState, dict[str, Array]]:
+            key_estimate, key_write = jax.random.split(key)
+            if hardware is None:
+                moved, info = online_step(key_estimate, key_write, stores, state.weights, batch, choices)
+                return state._replace(weights=tuple(Layer(*both) for both in moved)), info
+            key_train, key_carry = jax.random.split(key_write)
+            arrays = state.weights.arrays
+            pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
+            moved, info = online_step(key_estimate, key_train, stores, pairs, batch, choices)
+            trained = Conductances(tuple(array for both in moved for array in both), state.weights.updates)
+            weights, carried = carry_all(key_carry, trained, laid_out, self.coding, self._period)
+            return state._replace(weights=weights), {**info, "carry_pulses": carried}
+
+        return step
+
+    def _laid_out(self, hardware: Memristors) -> list[ArrayDevices | None]:
+        return lay_out_stored(hardware, shapes_of(self.sizes), self.coding, _everything)
+
+    @property
+    def _period(self) -> int | None:
+        return self.carry_period if self.carry_digits > 1 else None
 
     def write(self, hardware: Memristors | None) -> WriteScheme:
         """Pulses on devices; or, without any, steps of exactly η, of a share of it while the rate decays."""
-        # Counters are whole, and so are changes of whole steps, unless the errors or the rate are not.
-        whole = self.errors == "signed" and self.final_rate == 1
         if hardware is None:
-            if not whole:
+            if not self._whole:
                 return ideal(-self.weight_limit, self.weight_limit)
             return fixed_step(self.learning_rate, self.weight_limit, self.max_pulses, "nearest")
         return stepwise(
             hardware,
             shapes_of(self.sizes),
             self.coding,
-            carry_period=self.carry_period if self.carry_digits > 1 else None,
+            carry_period=self._period,
             most=self.max_pulses,
-            rounding="nearest" if whole else "stochastic",
-            is_stored=lambda path: True,
+            rounding="nearest" if self._whole else "stochastic",
+            is_stored=_everything,
         )
 
     def transfer(self, key: PRNGKeyArray, hardware: Memristors, state: RuleState) -> RuleState:
         """Program the trained weights into other devices, with verification."""
         write = self.write(hardware)
         return state._replace(weights=write.init(key, write.read(state.weights)))
+
+
+def _everything(path: tuple[Any, ...]) -> bool:
+    """Biases lie on devices, too: they are the weights of a signal that is always 1."""
+    return True
 
 
 def shapes_of(sizes: tuple[int, ...]) -> Theta:

@@ -2,10 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from charz.devices.memristor import AbstractMemristor
-from charz.learning.memristor_weights import Coding, Digits
+from charz.learning.memristor_weights import ArrayDevices, Coding, Digits, on_arrays
 from charz.learning.writes.programming import program_weights
 
 # Pulses of one device in one carry, at most. More than any carry needs; only stuck devices use them all.
@@ -16,8 +15,7 @@ def carry_some(
     key: PRNGKeyArray,
     updates: Int[Array, ""],
     period: int,
-    actual: tuple[AbstractMemristor, ...],
-    believed: tuple[AbstractMemristor, ...],
+    devices: ArrayDevices,
     coding: Coding,
     digits: Digits,
 ) -> tuple[Digits, Float[Array, ""]]:
@@ -41,8 +39,7 @@ def carry_some(
         Updates made so far; decides whose turn it is.
     period : int
         N_c.
-    actual, believed : tuple of AbstractMemristor
-        One a digit, leaves (wires, *shape) or scalar.
+    devices : ArrayDevices
     coding : Coding
     digits : tuple of array (wires, *shape)
         Conductances, in S.
@@ -53,37 +50,28 @@ def carry_some(
     pulses : float
         Programming pulses used.
     """
-    flat = [digit.reshape(coding.wires, -1) for digit in digits]
-    size = flat[0].shape[1]
+    size = digits[0][0].size
     part = -(-size // period)
     start = (updates % period) * part
     # The last parts of the period may find nothing left to visit.
     in_turn = start < size
 
-    def cut(tree: PyTree) -> PyTree:
-        return jax.tree.map(
-            lambda leaf: (
-                leaf
-                if jnp.ndim(leaf) == 0
-                else jax.lax.dynamic_slice_in_dim(leaf.reshape(coding.wires, -1), start, part, axis=1)
-            ),
-            tree,
-        )
+    def cut(leaf: Array) -> Array:
+        return jax.lax.dynamic_slice_in_dim(leaf.reshape(coding.wires, -1), start, part, axis=1)
 
-    mine, own, thought = (cut(tree) for tree in (tuple(flat), actual, believed))
+    mine, own = tuple(map(cut, digits)), on_arrays(cut, devices)
     key_read, key_program = jax.random.split(key)
-    seen = tuple(
-        device.read(jax.random.fold_in(key_read, power), digit)
-        for power, (device, digit) in enumerate(zip(own, mine, strict=True))
-    )
-    counts = [coding.count(*both) for both in zip(thought, seen, strict=True)]
-    total = sum(coding.base**power * count for power, count in enumerate(counts))
+    counts = [
+        coding.count(believed, actual.read(jax.random.fold_in(key_read, power), digit))
+        for power, (actual, believed, digit) in enumerate(zip(*own, mine, strict=True))
+    ]
+    total = jnp.asarray(sum(coding.base**power * count for power, count in enumerate(counts)))
     carries = jnp.stack([jnp.round(count / coding.base) != 0 for count in counts[:-1]]).any(0)
-    mine, pulses = program_weights(
-        key_program, own, thought, coding, mine, total, carries & in_turn, MOST_PULSES
-    )
+    mine, pulses = program_weights(key_program, own, coding, mine, total, carries & in_turn, MOST_PULSES)
     written = (
-        jax.lax.dynamic_update_slice_in_dim(whole, piece, start, axis=1).reshape(digit.shape)
-        for whole, piece, digit in zip(flat, mine, digits, strict=True)
+        jax.lax.dynamic_update_slice_in_dim(digit.reshape(coding.wires, -1), piece, start, axis=1).reshape(
+            digit.shape
+        )
+        for piece, digit in zip(mine, digits, strict=True)
     )
     return tuple(written), pulses

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from charz.devices.memristor import AbstractMemristor
 from charz.devices.random_words import normal, student_t
-from charz.learning.memristor_weights import Coding, Digits
+from charz.learning.memristor_weights import ArrayDevices, Coding, Digits, on_arrays
 
 
 def pulse(
@@ -25,7 +25,7 @@ def pulse(
 
 def one_wire(device: Any, wire: int) -> Any:
     """Devices of one wire of every weight."""
-    return jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else leaf[wire], device)
+    return on_arrays(lambda leaf: leaf[wire], device)
 
 
 def program_conductance(
@@ -84,8 +84,7 @@ def program_conductance(
 
 def program_weights(
     key: PRNGKeyArray,
-    actual: tuple[AbstractMemristor, ...],
-    believed: tuple[AbstractMemristor, ...],
+    devices: ArrayDevices,
     coding: Coding,
     digits: Digits,
     target: Float[Array, "..."],
@@ -99,8 +98,7 @@ def program_weights(
     Parameters
     ----------
     key : PRNG key
-    actual, believed : tuple of AbstractMemristor
-        One a digit, leaves (wires, *shape) or scalar.
+    devices : ArrayDevices
     coding : Coding
     digits : tuple of array (wires, *shape)
         Conductances before, in S.
@@ -113,8 +111,8 @@ def program_weights(
     """
     after, left, total = list(digits), target, jnp.zeros(())
     for power in range(coding.digits - 1, -1, -1):
-        step = jnp.asarray(coding.conductance_step(believed[power]))
-        middle = jnp.asarray(coding.reference(believed[power]))
+        step = jnp.asarray(coding.conductance_step(devices.believed[power]))
+        middle = jnp.asarray(coding.reference(devices.believed[power]))
         count = left if power == 0 else jnp.round(left / coding.base**power)
         wires, stands = list(after[power]), []
         for wire in range(coding.wires):
@@ -122,7 +120,7 @@ def program_weights(
             share = count / coding.wires if wire == 0 else stands[0] - count
             wires[wire], pulses = program_conductance(
                 jax.random.fold_in(key, 2 * power + wire),
-                one_wire(actual[power], wire),
+                one_wire(devices.actual[power], wire),
                 wires[wire], own_middle + share * own_step, own_step, active, most,
             )  # fmt: skip
             stands.append((wires[wire] - own_middle) / own_step)

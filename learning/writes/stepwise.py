@@ -8,10 +8,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from charz.devices.memristor import AbstractMemristor
-from charz.devices.random_words import random_words
+from charz.devices.random_words import offset_key, random_words
 from charz.errors import TrainError
 from charz.learning.grid import is_weight
-from charz.learning.memristor_weights import Coding, Memristors, lay_out_stored
+from charz.learning.memristor_weights import (
+    ArrayDevices,
+    Coding,
+    Digits,
+    Memristors,
+    lay_out_stored,
+)
 from charz.learning.rule import WriteScheme
 from charz.learning.writes.carry import carry_some
 from charz.learning.writes.programming import one_wire, program_weights, pulse
@@ -82,63 +88,81 @@ def stepwise(
         When a number cannot be, or a carry has no digit to go to.
     """
     check_steps(coding.step, most, rounding)
-    if carry_period is not None and carry_period < 1:
-        raise TrainError(f"carry_period is {carry_period}; it must be 1 update or more")
-    if carry_period is not None and coding.digits == 1:
-        raise TrainError(
-            f"carry_period is {carry_period} and digits 1; a carry needs a second digit to go to"
-        )
-    places, structure = jax.tree_util.tree_flatten_with_path(shapes)
-    on_devices = [is_stored(path) for path, _ in places]
-    laid_out = [structure.flatten_up_to(lay_out_stored(part, shapes, coding, is_stored)) for part in devices]
-    arrays = list(enumerate(zip(on_devices, *laid_out, strict=True)))
+    check_carry(coding, carry_period)
+    laid_out = lay_out_stored(devices, shapes, coding, is_stored)
+    structure = jax.tree.structure(shapes)
 
     def init(key: PRNGKeyArray, theta: PyTree) -> Conductances:
         stored = []
-        for (number, (lies, actual, believed)), leaf in zip(arrays, jax.tree.leaves(theta), strict=True):
-            if lies:
-                fresh = tuple(
-                    _fresh(*both, coding, leaf.shape) for both in zip(actual, believed, strict=True)
-                )
-                everywhere = jnp.ones(leaf.shape, bool)
-                leaf, _ = program_weights(
-                    jax.random.fold_in(key, number), actual, believed, coding, fresh, leaf / coding.step,
-                    everywhere, MOST_PROGRAMMING_PULSES,
-                )  # fmt: skip
-            stored.append(leaf)
+        for number, (mine, leaf) in enumerate(zip(laid_out, jax.tree.leaves(theta), strict=True)):
+            now = jax.random.fold_in(key, number)
+            stored.append(leaf if mine is None else _programmed(now, mine, coding, leaf))
         return Conductances(tuple(stored), jnp.asarray(0))
 
     def apply(
         key: PRNGKeyArray, weights: Conductances, change: PyTree
     ) -> tuple[Conductances, dict[str, Array]]:
-        stored, trained, carried = [], jnp.zeros(()), jnp.zeros(())
-        for (number, (lies, actual, believed)), leaf, wanted in zip(
-            arrays, weights.arrays, jax.tree.leaves(change), strict=True
+        stored, trained = [], jnp.zeros(())
+        key_train, key_carry = jax.random.split(key)
+        for number, (mine, leaf, wanted) in enumerate(
+            zip(laid_out, weights.arrays, jax.tree.leaves(change), strict=True)
         ):
-            if not lies:
+            if mine is None:
                 stored.append(leaf + wanted)
                 continue
-            key_round, key_pulse, key_carry = jax.random.split(jax.random.fold_in(key, number), 3)
+            key_round, key_pulse = jax.random.split(jax.random.fold_in(key_train, number))
             steps = whole_steps(key_round, wanted, coding.step, most, rounding)
-            digits = (train_digit(key_pulse, actual[0], leaf[0], steps), *leaf[1:])
+            stored.append((train_digit(key_pulse, mine.actual[0], leaf[0], steps), *leaf[1:]))
             trained += jnp.abs(steps).sum()
-            if carry_period is not None:
-                digits, pulses = carry_some(
-                    key_carry, weights.updates, carry_period, actual, believed, coding, digits
-                )
-                carried += pulses
-            stored.append(digits)
-        info = {"pulses": trained, "carry_pulses": carried}
-        return Conductances(tuple(stored), weights.updates + 1), info
+        weights, carried = carry_all(
+            key_carry, Conductances(tuple(stored), weights.updates), laid_out, coding, carry_period
+        )
+        return weights, {"pulses": trained, "carry_pulses": carried}
 
     def read(weights: Conductances) -> PyTree:
         values = [
-            coding.weight(believed, leaf) if lies else leaf
-            for (_, (lies, _, believed)), leaf in zip(arrays, weights.arrays, strict=True)
+            leaf if mine is None else coding.weight(mine.believed, leaf)
+            for mine, leaf in zip(laid_out, weights.arrays, strict=True)
         ]
         return jax.tree.unflatten(structure, values)
 
     return WriteScheme(init, apply, read)
+
+
+def check_carry(coding: Coding, carry_period: int | None) -> None:
+    """Refuse a carry that cannot be.
+
+    Raises
+    ------
+    TrainError
+        For a period below 1, or one digit.
+    """
+    if carry_period is None:
+        return
+    if carry_period < 1:
+        raise TrainError(f"carry_period is {carry_period}; it must be 1 update or more")
+    if coding.digits == 1:
+        raise TrainError(
+            f"carry_period is {carry_period} and digits 1; a carry needs a second digit to go to"
+        )
+
+
+def carry_all(
+    key: PRNGKeyArray,
+    weights: Conductances,
+    laid_out: list[ArrayDevices | None],
+    coding: Coding,
+    carry_period: int | None,
+) -> tuple[Conductances, Float[Array, ""]]:
+    """Count the update, carry in the part of every array whose turn it is, and count the pulses of that."""
+    arrays, pulses = list(weights.arrays), jnp.zeros(())
+    for number, mine in enumerate(laid_out):
+        if mine is not None and carry_period is not None:
+            arrays[number], used = carry_some(
+                jax.random.fold_in(key, number), weights.updates, carry_period, mine, coding, arrays[number]
+            )
+            pulses = pulses + used
+    return Conductances(tuple(arrays), weights.updates + 1), pulses
 
 
 def train_digit(
@@ -147,28 +171,49 @@ def train_digit(
     wires: Float[Array, "wires ..."],
     steps: Float[Array, "..."],
 ) -> Float[Array, "wires ..."]:
-    """Apply `steps` pulses to each weight's working device, or by a fair coin to either device of its pair.
+    """Apply `steps` pulses to each weight's working device.
 
     The loop makes as many rounds as the weight with most pulses needs: none where no weight changes.
     """
     size = jnp.abs(steps)
 
     def one_round(index: Array, wires: Array) -> Array:
-        now = jax.random.fold_in(key, index)
         polarity = jnp.where(size > index, jnp.sign(steps), 0)
-        if wires.shape[0] == 1:
-            return pulse(now, one_wire(device, 0), wires[0], polarity)[None]
-        key_coin, key_noise = jax.random.split(now)
-        first = random_words(key_coin, steps.shape)[0] >> jnp.uint32(31) == 0
-        chosen = jax.tree.map(
-            lambda leaf: leaf if jnp.ndim(leaf) == 0 else jnp.where(first, leaf[0], leaf[1]), device
-        )
-        moved = pulse(
-            key_noise, chosen, jnp.where(first, wires[0], wires[1]), jnp.where(first, polarity, -polarity)
-        )
-        return jnp.stack([jnp.where(first, moved, wires[0]), jnp.where(first, wires[1], moved)])
+        return jnp.stack(pulse_once(jax.random.fold_in(key, index), device, wires, polarity))
 
     return jax.lax.fori_loop(0, size.max().astype(int), one_round, wires)
+
+
+def pulse_once(
+    key: PRNGKeyArray,
+    device: AbstractMemristor,
+    wires: Float[Array, "wires ..."],
+    polarity: Float[Array, "..."],
+) -> list[Float[Array, "..."]]:
+    """One pulse for each weight: of its device, or by a fair coin of either device of its pair.
+
+    Returns
+    -------
+    list of array
+        Conductances of each wire, in S.
+    """
+    if wires.shape[0] == 1:
+        return [pulse(key, one_wire(device, 0), wires[0], polarity)]
+    first = random_words(offset_key(key, 1), polarity.shape)[0] >> jnp.uint32(31) == 0
+    chosen = (jnp.where(first, polarity, 0), jnp.where(first, 0, -polarity))
+    return [
+        pulse(offset_key(key, 2 + wire), one_wire(device, wire), wires[wire], own)
+        for wire, own in enumerate(chosen)
+    ]
+
+
+def _programmed(key: PRNGKeyArray, mine: ArrayDevices, coding: Coding, theta: Array) -> Digits:
+    """Conductances of an array that is programmed for the first time."""
+    fresh = tuple(_fresh(*both, coding, theta.shape) for both in zip(*mine, strict=True))
+    everywhere = jnp.ones(theta.shape, bool)
+    return program_weights(
+        key, mine, coding, fresh, theta / coding.step, everywhere, MOST_PROGRAMMING_PULSES
+    )[0]
 
 
 def _fresh(

@@ -16,12 +16,29 @@ from charz.cli.training_run import run_dataset
 if TYPE_CHECKING:
     from charz.learning import Scheme, Training
 
+EVENTS = {
+    "reads": "reads of devices",
+    "comparisons": "comparisons with noise",
+    "events": "errors that were not 0",
+    "writes": "weights changed",
+    "carry_pulses": "pulses of carries",
+    "pulse_time": "time of all pulses (s)",
+}
+
 
 @training_options
 def train(
     request: Request,
     output: Annotated[Path, typer.Option("-o", "--output", help="Result file (netCDF).")],
     repeats: Annotated[int, typer.Option("--repeats", help="Fresh readings of the whole test set.")] = 16,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="Write the state of the training to this file after each epoch."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the --checkpoint file of a training that was stopped."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train one network on one array drawn from a fitted device population; report its test accuracy."""
@@ -33,7 +50,10 @@ def train(
     from charz.learning import train as train_network
 
     report = Report(as_json)
+    _check_checkpoint(checkpoint, resume)
     if request.scheme == HOMODYNE:
+        if checkpoint is not None:
+            raise TrainError(f"--checkpoint does not apply to scheme {HOMODYNE!r}: its gates take seconds")
         solve(request, 1, output, report, predict=False)
         return
     devices = load_devices(request)
@@ -57,6 +77,7 @@ def train(
             lambda epoch, accuracy: advance(
                 epoch, request.epochs, f"validation accuracy {float(accuracy[0]):.3f}"
             ),
+            checkpoint,
         )
     accuracy = evaluate(key_read[None], chosen, hardware, trained.state, data.test, repeats, inference)[0]
     quiet = evaluate(
@@ -79,11 +100,25 @@ def train(
             ("test accuracy, deterministic", result["noise_free_accuracy"]),
             ("validation accuracy at best epoch", result["validation_accuracy"]),
             ("best epoch / epochs run", f"{result['best_epoch']} / {result['epochs']}"),
-            ("reads of devices in training", result["reads"]),
+            *((f"{EVENTS.get(name, name)} in training", number) for name, number in result["counts"].items()),
         ],
     )
     report.say(f"run written to {output}")
     report.finish({**result, "output": str(output)}, trustworthy=devices is None or not devices.warning)
+
+
+def _check_checkpoint(checkpoint: Path | None, resume: bool) -> None:
+    from charz.errors import TrainError
+
+    if resume and (checkpoint is None or not checkpoint.exists()):
+        raise TrainError(
+            "--resume needs --checkpoint with the file of a training that was stopped"
+            + ("" if checkpoint is None else f"; {checkpoint} does not exist")
+        )
+    if checkpoint is not None and checkpoint.exists() and not resume:
+        raise TrainError(
+            f"--checkpoint {checkpoint} exists; add --resume to go on from it, or delete it to start from the beginning"
+        )
 
 
 def _one_array(key: Any, scheme: "Scheme", devices: Devices | None) -> Any:
@@ -110,6 +145,6 @@ def _result(trained: "Training", accuracy: Any, quiet: Any, scheme: "Scheme") ->
         "validation_accuracy": float(trained.validation_accuracy[0, best - 1]),
         "best_epoch": best,
         "epochs": int(trained.num_epochs[0]),
-        "reads": float(trained.reads[0]),
+        "counts": {name: float(number[0]) for name, number in trained.counts.items()},
         "num_devices": scheme.num_devices,
     }

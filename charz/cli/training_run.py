@@ -39,6 +39,12 @@ def run_dataset(
         )
         for name, readings in accuracies.items()
     }
+    for name, number in trained.counts.items():
+        said = {
+            "units": "s" if name.endswith("_time") else "1",
+            "long_name": f"{name.replace('_', ' ')} in training",
+        }
+        variables[f"count_{name}"] = ((), np.asarray(number[0]), said)
     for name in ("validation_loss", "validation_accuracy", "train_loss"):
         curve = np.asarray(getattr(trained, name)[0, :epochs])
         variables[name] = ("epoch", curve, {"units": "1", "long_name": name.replace("_", " ")})

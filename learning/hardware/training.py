@@ -26,7 +26,7 @@ _order = jax.jit(permutation, static_argnums=1)
 class _Run(NamedTuple):
     """Where the training is: ``epoch`` in progress, ``step`` within it.
 
-    ``history`` (3, epoch) and ``counts`` are those of `Training`; a count is NaN if the rule does not count such events.
+    ``history`` (3, epoch) and ``counts`` are those of `Training`; a count of what the rule does not count is NaN.
     """
 
     state: RuleState

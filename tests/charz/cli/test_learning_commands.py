@@ -65,6 +65,28 @@ def test_a_quantized_convolution_is_stored_with_its_normalisation(charz, tmp_pat
     assert json.loads(out)["noise_free_accuracy"] == float(run["accuracy"][0])
 
 
+def test_a_stopped_training_goes_on(charz, tmp_path):
+    """The file of a training in two parts is that of one that was not stopped."""
+    whole, parts, saved = tmp_path / "whole.nc", tmp_path / "parts.nc", tmp_path / "run.npz"
+    arguments = ["train", "--scheme", "gxnor", *QUICK, "--network", "16-10", "--repeats", "1"]
+    assert charz(*arguments, "-o", whole)[0] == 0
+    assert charz(*arguments, "--checkpoint", saved, "-o", parts)[0] == 0
+    again = [*arguments, "--checkpoint", saved, "-o", parts]
+    code, _, err = charz(*again)
+    assert code == 2
+    assert "run.npz exists; add --resume" in err
+    assert charz(*again, "--resume")[0] == 0
+    assert whole.read_bytes() == parts.read_bytes()
+    assert xr.load_dataset(whole)["count_writes"] > 0
+    code, _, err = charz(*again, "--resume", "--seed", "1")
+    assert code == 2
+    assert "the state of another run" in err
+    saved.unlink()
+    code, _, err = charz(*again, "--resume")
+    assert code == 2
+    assert "run.npz does not exist" in err
+
+
 def test_predict_writes_accuracies_with_their_split(charz, tmp_path):
     path, plot = tmp_path / "prediction.nc", tmp_path / "prediction.png"
     design = ["--draws", "3", "--arrays", "2", "--seeds", "1", "--repeats", "2", "--mode", "transfer"]

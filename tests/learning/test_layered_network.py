@@ -26,7 +26,7 @@ def by_xla(images, weight, kernel, padding):
 
 @pytest.mark.parametrize(
     ("shape", "kernel", "padding"),
-    [((9, 7, 1), 3, 0), ((6, 8, 3), 5, 0), ((5, 5, 2), 3, 1), ((4, 4, 3), 1, 0)],
+    [((9, 7, 1), 3, 0), ((6, 8, 16), 5, 0), ((5, 6, 2), 3, 1), ((5, 4, 24), 3, 1), ((4, 4, 3), 1, 0)],
 )
 def test_convolution_and_its_derivatives(shape, kernel, padding):
     images = jax.random.normal(KEY, (2, *shape))
@@ -48,12 +48,23 @@ def test_pooling(size):
     images = jax.random.normal(KEY, (2, 7, 8, 3))
     window = (1, size, size, 1)
     expected = jax.lax.reduce_window(images, -jnp.inf, jax.lax.max, window, window, "VALID")
-    np.testing.assert_array_equal(max_pool(images, size), expected)
+    found, pull = jax.vjp(lambda x: max_pool(x, size), images)
+    np.testing.assert_array_equal(found, expected)
+    # Without ties each value is pulled at the place where it was found.
+    rows, columns = (7 // size * size, 8 // size * size)
+    kept = np.repeat(np.repeat(expected, size, 1), size, 2) == images[:, :rows, :columns]
+    (of_images,) = pull(expected)
+    np.testing.assert_array_equal(
+        of_images[:, :rows, :columns], np.where(kept, images[:, :rows, :columns], 0)
+    )
+    assert not np.any(of_images[:, rows:])
+    assert not np.any(of_images[:, :, columns:])
 
 
 def test_equal_values_share_the_derivative_of_pooling():
-    share = jax.grad(lambda x: max_pool(x, 2).sum())(jnp.ones((1, 2, 2, 1)))
-    np.testing.assert_array_equal(share, jnp.full((1, 2, 2, 1), 0.25))
+    block = jnp.asarray([[1.0, 1.0], [0.0, 1.0]]).reshape(1, 2, 2, 1)
+    share = jax.grad(lambda x: max_pool(x, 2).sum())(block)
+    np.testing.assert_allclose(share, block / 3, rtol=1e-6)
 
 
 def reference(theta, x, statistics):

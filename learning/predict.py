@@ -25,8 +25,6 @@ MODES: tuple[Mode, ...] = ("in-situ", "transfer")
 INTERVAL_PROBABILITY = 0.9
 # Folded into the key of reads for that of programming; no row has this number.
 PROGRAMMING = 2**31
-# Folded into the key of reads for that of programming; no row has this number.
-PROGRAMMING = 2**31
 
 SampleDevices = Callable[[PRNGKeyArray, int, tuple[int, ...]], PyTree]
 
@@ -159,11 +157,6 @@ def _program(task: _Task) -> Callable[[Array], Array]:
         return task.read(rows, _transfer(keys, task.scheme, task.hardware(rows), state))
 
     return one_chunk
-
-
-@partial(jax.jit, static_argnums=1)
-def _transfer(keys: PRNGKeyArray, scheme: Scheme, hardware: PyTree, state: RuleState) -> RuleState:
-    return jax.vmap(scheme.transfer)(keys, hardware, state)
 
 
 @partial(jax.jit, static_argnums=1)

@@ -18,6 +18,7 @@ from charz.learning.schemes import Backprop as Backprop
 from charz.learning.schemes import BinaryStochastic as BinaryStochastic
 from charz.learning.schemes import Danp as Danp
 from charz.learning.schemes import Gxnor as Gxnor
+from charz.learning.schemes import GxnorMtj as GxnorMtj
 from charz.learning.schemes import MeanVariance as MeanVariance
 from charz.learning.schemes import NodePerturbation as NodePerturbation
 from charz.learning.schemes import Scheme as Scheme
@@ -40,6 +41,7 @@ __all__ = [
     "GateTask",
     "GradientEstimator",
     "Gxnor",
+    "GxnorMtj",
     "Inference",
     "MeanVariance",
     "NodePerturbation",

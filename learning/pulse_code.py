@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float
 
 from charz.devices.directions import TwoDirections
 from charz.devices.law import AbstractPulsedLaw, AbstractSwitchingLaw
+from charz.devices.thermal import ThermalActivation
 from charz.errors import TrainError
 
 Coding = Literal["inverse", "linear"]
@@ -42,8 +43,9 @@ class PulseCode:
         Through the inverse of the believed curve, or width proportional to the wanted share.
     gain : float
         m > 0 of the inverse code (GXNOR: 3).
-    overdrive : float
-        Amplitude of all pulses, in units of the believed critical drive of their direction; above 0.
+    overdrive : float or None
+        Amplitude of all pulses, in units of the believed critical drive of their direction; above 0. None: 2, and 0.9
+        for a law of thermal activation, which ends at 1.
     full_width : float or None
         T in s, of a whole step; None takes the width at which the believed junction switches in 99.9 %.
 
@@ -55,7 +57,7 @@ class PulseCode:
 
     coding: Coding = "inverse"
     gain: float = 3.0
-    overdrive: float = 2.0
+    overdrive: float | None = None
     full_width: float | None = None
 
     def __post_init__(self) -> None:
@@ -120,7 +122,7 @@ def code_table(code: PulseCode, believed: AbstractSwitchingLaw) -> CodeTable:
         For a law that does not know the width.
     """
     law = check_law(believed)
-    drive = code.overdrive * jnp.asarray(law.critical)
+    drive = overdrive_of(code, law) * jnp.asarray(law.critical)
     full = law.width_for(jnp.asarray(CERTAIN), drive) if code.full_width is None else code.full_width
     full = jnp.asarray(full, jnp.float32)
     if code.coding == "linear":
@@ -130,6 +132,24 @@ def code_table(code: PulseCode, believed: AbstractSwitchingLaw) -> CodeTable:
         width = jnp.minimum(law.width_for(wanted, drive), full)
     # A believed junction may switch more often than wanted without any pulse: then none is sent.
     return CodeTable(jnp.where(width > 0, width, 0.0).astype(jnp.float32), full, drive)
+
+
+def overdrive_of(code: PulseCode, law: AbstractPulsedLaw) -> float:
+    """Amplitude in units of the critical drive.
+
+    Raises
+    ------
+    TrainError
+        For thermal activation at or above the critical drive, where the law no longer depends on the junction.
+    """
+    thermal = isinstance(law, ThermalActivation)
+    overdrive = code.overdrive if code.overdrive is not None else (0.9 if thermal else 2.0)
+    if thermal and overdrive >= 1:
+        raise TrainError(
+            f"overdrive is {overdrive}; a law of thermal activation ends at the critical drive, so it must be below 1"
+            " (spin torque above it: fit macrospin)"
+        )
+    return overdrive
 
 
 class ChanceTable(NamedTuple):

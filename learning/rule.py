@@ -61,12 +61,13 @@ class UpdateRule(NamedTuple):
     """``init(key) -> state``; ``step(key, state, batch) -> (state, info)``; ``predict(key, state, x)``.
 
     ``deterministic(state, x)`` predicts without noise; None where the scheme cannot. ``loss(logits, labels)`` is the
-    estimator's.
+    estimator's. ``read(state) -> theta``: the network that the stored weights stand for.
     """
 
     init: Callable[[PRNGKeyArray], RuleState]
     step: Callable[[PRNGKeyArray, RuleState, Batch], tuple[RuleState, dict[str, Array]]]
     predict: Callable[[PRNGKeyArray, RuleState, Array], Array]
+    read: Callable[[RuleState], PyTree]
     deterministic: Callable[[RuleState, Array], Array] | None = None
     loss: Loss = cross_entropy
 
@@ -104,11 +105,14 @@ def join(
     def predict(key: PRNGKeyArray, state: RuleState, x: Array) -> Array:
         return estimator.predict(key, write.read(state.weights), state.estimator, x)
 
+    def read(state: RuleState) -> PyTree:
+        return write.read(state.weights)
+
     noise_free = estimator.deterministic
     if noise_free is None:
-        return UpdateRule(init, step, predict, loss=estimator.loss)
+        return UpdateRule(init, step, predict, read, loss=estimator.loss)
 
     def deterministic(state: RuleState, x: Array) -> Array:
         return noise_free(write.read(state.weights), state.estimator, x)
 
-    return UpdateRule(init, step, predict, deterministic, estimator.loss)
+    return UpdateRule(init, step, predict, read, deterministic, estimator.loss)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MEAN_WIRE = "mean-wire"
 JUNCTION = "published-junction"
 MEMRISTOR = "example-memristor"
+SWITCH = "example-junction"
 SYNAPSE_KIND, NOISE_KIND, MEMRISTOR_KIND = "pulse_switching", "telegraph", "pulse_train"
 VOLT, SIEMENS = "V", "S"
 
@@ -65,6 +66,7 @@ def load_devices(request: Request) -> Devices | None:
         "synapse": (MEAN_WIRE, "its synapses are devices"),
         "noise": (JUNCTION, "the noise of its nodes comes from devices"),
         "memristor": (MEMRISTOR, "its weights are conductances"),
+        "switch": (SWITCH, "its weights are pairs of junctions"),
     }[role]
     if request.device is None and not scheme.needs_devices:
         return None
@@ -74,11 +76,17 @@ def load_devices(request: Request) -> Devices | None:
             f" {does}"
         )
     if request.device == published:
-        return {"synapse": _mean_wire, "noise": lambda: _junction(request), "memristor": _example}[role]()
+        return {
+            "synapse": _mean_wire,
+            "noise": lambda: _junction(request),
+            "memristor": _example,
+            "switch": _example_junction,
+        }[role]()
     from charz.fitting import load_posterior
 
     posterior = load_posterior(Path(request.device))
-    return {"synapse": _synapses, "noise": _noise, "memristor": _memristors}[role](posterior, request)
+    by_role = {"synapse": _synapses, "noise": _noise, "memristor": _memristors, "switch": _switches}
+    return by_role[role](posterior, request)
 
 
 def _synapses(posterior: "Posterior", request: Request) -> Devices:
@@ -165,6 +173,34 @@ def _memristors(posterior: "Posterior", request: Request) -> Devices:
     return Devices(sample, believed, None, SIEMENS, **_origin(posterior, request))
 
 
+def _switches(posterior: "Posterior", request: Request) -> Devices:
+    from charz.devices import TwoDirections
+    from charz.devices.law import AbstractPulsedLaw
+
+    kind, device = posterior.family.experiment, request.device
+    believed = posterior.believed() if kind == SYNAPSE_KIND else None
+    alike = isinstance(believed, AbstractPulsedLaw)
+    if not alike and not (
+        isinstance(believed, TwoDirections) and isinstance(believed.set, AbstractPulsedLaw)
+    ):
+        raise TrainError(
+            f"--device {device} holds {posterior.model!r} fitted to {kind} data; the junctions of scheme"
+            f" {request.scheme!r} are written by pulses of different widths, which takes a posterior of {SYNAPSE_KIND}"
+            " data with a law of both amplitude and width, for example --model thermal-directions or macrospin"
+        )
+
+    def both(law: Any) -> Any:
+        return TwoDirections(law, law) if alike else law
+
+    def sample(key: Any, num_draws: int, shape: tuple[int, ...]) -> Any:
+        return both(posterior.new_devices(key, num_draws, shape))
+
+    origin = _origin(posterior, request)
+    if alike:
+        origin["description"] += "; both directions taken as alike"
+    return Devices(sample, both(believed), None, posterior.drive_unit, **origin)
+
+
 def _origin(posterior: "Posterior", request: Request) -> dict[str, Any]:
     path = Path(str(request.device))
     return {
@@ -198,6 +234,14 @@ def _example() -> Devices:
         f" {SYMMETRY_SPREAD:.0%}"
     )
     return Devices(example_memristors, example_memristor(), None, SIEMENS, (), what)
+
+
+def _example_junction() -> Devices:
+    from charz.devices.junction_pair import example_junction
+
+    junction = example_junction()
+    what = "example in-plane junction, constants assumed in the notes on Greenberg et al. 2021, no spread"
+    return Devices(_all_alike(junction), junction, None, "1", (), what)
 
 
 def _junction(request: Request) -> Devices:

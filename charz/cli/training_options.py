@@ -39,13 +39,40 @@ SCHEME_OPTIONS: dict[str, Any] = {
     ],
     "differential": Annotated[
         bool | None,
-        typer.Option("--differential", help="Each synapse is a pair of wires, so it can be negative."),
+        typer.Option("--differential", help="Each weight is a pair of devices."),
     ],
     "decorrelation_rate": Annotated[
         float | None, typer.Option("--decorrelation-rate", help="Rate that decorrelates a layer's inputs.")
     ],
     "final_rate": Annotated[
         float | None, typer.Option("--final-rate", help="Share of the learning rate left at the last step.")
+    ],
+    "derivative": Annotated[
+        str | None,
+        typer.Option("--derivative", help="times-four or plain (binary-stochastic). [times-four]"),
+    ],
+    "errors": Annotated[
+        str | None, typer.Option("--errors", help="signed or linear (binary-stochastic). [signed]")
+    ],
+    "input_signals": Annotated[
+        str | None,
+        typer.Option("--input-signals", help="analog or binary (binary-stochastic). [analog]"),
+    ],
+    "weight_limit": Annotated[
+        float | None,
+        typer.Option("--weight-limit", help="Largest weight that is not a device (binary-stochastic). [8]"),
+    ],
+    "carry_digits": Annotated[
+        int | None, typer.Option("--carry-digits", help="Digits of a weight (binary-stochastic). [1]")
+    ],
+    "carry_base": Annotated[
+        int | None, typer.Option("--carry-base", help="Base of its digits (binary-stochastic). [4]")
+    ],
+    "carry_period": Annotated[
+        int | None,
+        typer.Option(
+            "--carry-period", help="Updates in which a weight is carried (binary-stochastic). [100]"
+        ),
     ],
     "restarts": Annotated[
         int | None, typer.Option("--restarts", help="Random starts of each gate (homodyne). [5]")
@@ -61,6 +88,24 @@ SCHEME_OPTIONS: dict[str, Any] = {
     "transition_gain": Annotated[
         float | None,
         typer.Option("--transition-gain", help="m in the chance tanh(m |rest|) of a jump (gxnor). [3]"),
+    ],
+    "coding": Annotated[
+        str | None,
+        typer.Option("--coding", help="Of pulses by their width: inverse or linear (gxnor-mtj). [inverse]"),
+    ],
+    "addressing": Annotated[
+        str | None,
+        typer.Option(
+            "--addressing", help="Junctions a pulse reaches: both, first or unswitched (gxnor-mtj). [both]"
+        ),
+    ],
+    "overdrive": Annotated[
+        float | None,
+        typer.Option("--overdrive", help="Pulse amplitude / critical drive (gxnor-mtj). [2; thermal 0.9]"),
+    ],
+    "full_width": Annotated[
+        float | None,
+        typer.Option("--full-width", help="Width of the pulse of a whole step, in s (gxnor-mtj)."),
     ],
     "threshold": Annotated[
         float | None,

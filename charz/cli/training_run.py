@@ -24,6 +24,7 @@ def run_dataset(
     scheme, devices, hardware
         What was trained on which devices.
     """
+    import jax
     import numpy as np
     import xarray as xr
 
@@ -48,7 +49,7 @@ def run_dataset(
     for name in ("validation_loss", "validation_accuracy", "train_loss"):
         curve = np.asarray(getattr(trained, name)[0, :epochs])
         variables[name] = ("epoch", curve, {"units": "1", "long_name": name.replace("_", " ")})
-    for index, layer in enumerate(trained.state.weights):
+    for index, layer in enumerate(jax.vmap(scheme.parameters)(hardware, trained.state)):
         # Of a convolution the inputs are (row, column, channel); beside weights stand a bias, or scale and shift.
         dims = (f"input_{index}", f"output_{index}")
         for name, values in layer._asdict().items():
@@ -63,7 +64,11 @@ def run_dataset(
             )
     variables |= _leaves("estimator", trained.state.estimator, "state of the estimator")
     if hardware is not None:
-        actual = hardware.actual if role == "synapse" else hardware
+        if role == "memristor":
+            variables |= _leaves(
+                "conductance", trained.state.weights.arrays, "array, digit: conductances, in S"
+            )
+        actual = getattr(hardware, "actual", hardware)
         variables |= _leaves("device", actual, "actual value of each device", "device")
     attrs = {"kind": "training run"}
     return xr.Dataset(variables, coords={"epoch": np.arange(1, epochs + 1)}, attrs=attrs)

@@ -5,6 +5,7 @@ from charz.learning.schemes.binary_stochastic import BinaryStochastic as BinaryS
 from charz.learning.schemes.contract import DenseScheme as DenseScheme
 from charz.learning.schemes.contract import LayeredScheme as LayeredScheme
 from charz.learning.schemes.contract import Scheme as Scheme
+from charz.learning.schemes.junction_pairs import GxnorMtj as GxnorMtj
 from charz.learning.schemes.mean_variance import MEAN_FIELD as MEAN_FIELD
 from charz.learning.schemes.mean_variance import MeanVariance as MeanVariance
 from charz.learning.schemes.perturbation import ActivityPerturbation as ActivityPerturbation
@@ -25,6 +26,7 @@ __all__ = [
     "Danp",
     "DenseScheme",
     "Gxnor",
+    "GxnorMtj",
     "LayeredScheme",
     "MeanVariance",
     "NodePerturbation",

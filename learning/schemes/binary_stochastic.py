@@ -185,6 +185,11 @@ class BinaryStochastic(DenseScheme):
             is_stored=_everything,
         )
 
+    def parameters(self, hardware: Memristors | None, state: RuleState) -> Theta:
+        """Weights that the conductances stand for."""
+        theta: Theta = self.write(hardware).read(state.weights)
+        return theta
+
     def transfer(self, key: PRNGKeyArray, hardware: Memristors, state: RuleState) -> RuleState:
         """Program the trained weights into other devices, with verification."""
         write = self.write(hardware)

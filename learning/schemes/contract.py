@@ -84,6 +84,17 @@ class Scheme:
             Steps of the whole training, for rates that decay.
         """
 
+    def parameters(self, hardware: PyTree, state: RuleState) -> PyTree:
+        """Parameters of a network, a layer each, as the controller reads them from what is stored.
+
+        Parameters
+        ----------
+        hardware : pytree or None
+            Devices of one network.
+        state : RuleState
+        """
+        return self.rule(hardware).read(state)
+
     def transfer(self, key: PRNGKeyArray, hardware: PyTree, state: RuleState) -> RuleState:
         """State of a trained network on other devices, which are to store the same parameters.
 

@@ -28,8 +28,8 @@ class GxnorMtj(QuantizedScheme):
         Pulse width through the inverse of the believed switching curve, or proportional to the wanted share of a step.
     addressing : {"both", "first", "unswitched"}
         Junctions of a pair that a pulse reaches, see `charz.learning.writes.junction_pairs`.
-    overdrive : float
-        Amplitude of the pulses in units of the believed critical drive.
+    overdrive : float or None
+        Amplitude of the pulses in units of the believed critical drive; None: 2, thermal activation 0.9.
     full_width : float or None
         Width, in s, of the pulse of a whole step; None: that by which the believed junction switches in 99.9 %.
     """
@@ -42,7 +42,7 @@ class GxnorMtj(QuantizedScheme):
     transition_gain: float = 3.0
     coding: Coding = "inverse"
     addressing: Addressing = "both"
-    overdrive: float = 2.0
+    overdrive: float | None = None
     full_width: float | None = None
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from charz.learning.schemes.backprop import Backprop
 from charz.learning.schemes.binary_stochastic import BinaryStochastic
 from charz.learning.schemes.contract import Scheme
 from charz.learning.schemes.homodyne import NAME as HOMODYNE
+from charz.learning.schemes.junction_pairs import GxnorMtj
 from charz.learning.schemes.mean_variance import MeanVariance
 from charz.learning.schemes.perturbation import ActivityPerturbation, Danp, NodePerturbation
 from charz.learning.schemes.quantized import Gxnor, StraightThrough
@@ -18,6 +19,7 @@ SCHEMES: dict[str, type[Scheme]] = {
         NodePerturbation,
         BinaryStochastic,
         Gxnor,
+        GxnorMtj,
         StraightThrough,
         Backprop,
     )

@@ -135,7 +135,7 @@ def test_linear_code_has_a_dead_zone():
 @pytest.mark.parametrize("coding", ["inverse", "linear"])
 def test_tables_are_the_law(law, coding):
     """Junctions that are alike, by the table, against the same junctions one by one, by their law."""
-    code = PulseCode(coding, overdrive=0.9 if isinstance(law, ThermalActivation) else 2.0)
+    code = PulseCode(coding)
     share = jnp.exp(jnp.linspace(jnp.log(1e-4), 0.0, 997))
     never = jnp.zeros(share.shape, bool)
     both = TwoDirections(law, law)
@@ -203,6 +203,12 @@ def test_pulses_and_their_time_are_counted():
 def test_impossible_codes(options, message):
     with pytest.raises(TrainError, match=message):
         PulseCode(**options)
+
+
+def test_thermal_activation_ends_at_the_critical_drive():
+    both = TwoDirections(LAWS["thermal"], LAWS["thermal"])
+    with pytest.raises(TrainError, match=r"overdrive is 1\.5; a law of thermal activation ends"):
+        chances(PulseCode(overdrive=1.5), both, both)
 
 
 def test_what_cannot_be_written():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from charz.devices import published_junction
+from charz.devices.junction_pair import example_junction
 from charz.errors import TrainError
 from charz.learning import (
     SCHEMES,
@@ -48,6 +49,7 @@ OPTIONS = {
     "danp": {"single": {"": NOISY}, "hidden": {"": NOISY | {"decorrelation_rate": 1e-3}}},
     "activity-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
     "node-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
+    "gxnor-mtj": {"hidden": {"": STEPS | {"addressing": "unswitched"}}},
     "gxnor": {"hidden": {"": STEPS}, "image": {"": STEPS}},
     "straight-through": {"hidden": {"binary": STEPS | {"states": "binary"}}, "image": {"": STEPS}},
     "backprop": {
@@ -69,6 +71,9 @@ def devices(scheme, wires, num_runs=1):
         return wires(num_runs)
     if scheme.devices == "noise":
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, num_runs), published_junction())
+    if scheme.devices == "switch":
+        alike = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, num_runs), example_junction())
+        return scheme.hardware(alike, alike)
     return None
 
 

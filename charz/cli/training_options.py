@@ -89,6 +89,24 @@ SCHEME_OPTIONS: dict[str, Any] = {
         float | None,
         typer.Option("--transition-gain", help="m in the chance tanh(m |rest|) of a jump (gxnor). [3]"),
     ],
+    "coding": Annotated[
+        str | None,
+        typer.Option("--coding", help="Of pulses by their width: inverse or linear (gxnor-mtj). [inverse]"),
+    ],
+    "addressing": Annotated[
+        str | None,
+        typer.Option(
+            "--addressing", help="Junctions a pulse reaches: both, first or unswitched (gxnor-mtj). [both]"
+        ),
+    ],
+    "overdrive": Annotated[
+        float | None,
+        typer.Option("--overdrive", help="Pulse amplitude / critical drive (gxnor-mtj). [2; thermal 0.9]"),
+    ],
+    "full_width": Annotated[
+        float | None,
+        typer.Option("--full-width", help="Width of the pulse of a whole step, in s (gxnor-mtj)."),
+    ],
     "threshold": Annotated[
         float | None,
         typer.Option("--threshold", help="Inputs within ± this leave a ternary neuron at 0. [1]"),

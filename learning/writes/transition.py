@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from charz.devices.random_words import random_words, to_uniform
+from charz.devices.random_words import offset_key, random_words, to_uniform
 from charz.errors import TrainError
 from charz.learning.grid import Grid, map_weights
 from charz.learning.rule import WriteScheme
@@ -54,7 +54,7 @@ def transition(grid: Grid = Grid(), gain: float = 3.0, chance: Chance = "tanh") 
             whole, rest = grid.split(state, wanted)
             share = jnp.abs(rest) / grid.step
             probability = jnp.tanh(gain * share) if chance == "tanh" else share
-            drawn = uniform_like(jax.random.fold_in(key, number), state) < probability
+            drawn = uniform_like(offset_key(key, number), state) < probability
             one_more = jnp.where(rest < 0, -1.0, 1.0) * drawn
             return grid.settled(state + (whole + one_more) * grid.step)
 

@@ -143,8 +143,6 @@ class StraightThrough(QuantizedScheme):
     name: ClassVar[str] = "straight-through"
     source: ClassVar[str] = "Hubara et al., NeurIPS 2016, arXiv:1602.02830 (baseline)"
 
-    learning_rate: float = 0.01
-
     def write(self, hardware: PyTree) -> WriteScheme:
         """Latent weights, read as their nearest states."""
         return latent(self.grid)

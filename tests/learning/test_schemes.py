@@ -33,8 +33,6 @@ SIZES = {
 # Options of each scheme that the protocol runs with, by a label; a scheme without a row fails its coverage test.
 # At N = 1 the reads of a small hidden layer of single wires drown what it could pass on.
 NOISY = {"learning_rate": 2e-2, "final_rate": 0.2}
-# Quantized networks are given two hundred steps here, and start with weights all over their range.
-STEPS = {"learning_rate": 0.1}
 OPTIONS = {
     "mean-variance": {
         "single": {
@@ -49,9 +47,9 @@ OPTIONS = {
     "danp": {"single": {"": NOISY}, "hidden": {"": NOISY | {"decorrelation_rate": 1e-3}}},
     "activity-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
     "node-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
-    "gxnor-mtj": {"hidden": {"": STEPS | {"addressing": "unswitched"}}},
-    "gxnor": {"hidden": {"": STEPS}, "image": {"": STEPS}},
-    "straight-through": {"hidden": {"binary": STEPS | {"states": "binary"}}, "image": {"": STEPS}},
+    "gxnor-mtj": {"hidden": {"": {"addressing": "unswitched"}}},
+    "gxnor": {"hidden": {"": {}}, "image": {"": {}}},
+    "straight-through": {"hidden": {"binary": {"states": "binary"}}, "image": {"": {}}},
     "backprop": {
         "single": {"": {}}, "hidden": {"": {}, "dropout": {"dropout": 0.2, "activation": "sigmoid"}},
         "image": {"norm": {"batch_norm": True, "activation": "hard-tanh", "loss": "squared-hinge"}},

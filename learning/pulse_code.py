@@ -99,7 +99,7 @@ def check_law(law: AbstractSwitchingLaw) -> AbstractPulsedLaw:
     TrainError
         For a law of the amplitude alone.
     """
-    if not isinstance(law, AbstractPulsedLaw) or not hasattr(law, "critical"):
+    if not isinstance(law, AbstractPulsedLaw):
         raise TrainError(
             f"{type(law).__name__} says nothing of the width of a pulse, and the code of a junction's pulses is their"
             " width: fit a law of both, for example --model thermal-directions or macrospin"

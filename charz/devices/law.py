@@ -59,11 +59,14 @@ class AbstractPulsedLaw(AbstractSwitchingLaw):
 
     Parameters
     ----------
+    critical : array
+        Drive at which the barrier vanishes, in the unit of the drive; its sign is the switching polarity.
     width : array
         Pulse width in s, positive; broadcasts against the drive. NaN where it has yet to be chosen by `for_width`,
         as in the devices of a posterior: every probability is NaN until then.
     """
 
+    critical: eqx.AbstractVar[Float[Array, "..."]]
     width: eqx.AbstractVar[Float[Array, "..."]]
 
     def for_width(self, width: Float[Array, "..."]) -> Self:

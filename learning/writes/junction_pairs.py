@@ -90,7 +90,7 @@ def junction_pairs(
             return moved
 
         moved = map_weights(one, lambda step, leaf: leaf + step, change, weights)
-        return moved, {name: sum(seen[name] for seen in counts) for name in counts[0]}
+        return moved, {name: jnp.asarray(sum(seen[name] for seen in counts)) for name in counts[0]}
 
     def read(weights: PyTree) -> PyTree:
         return jax.tree.map(

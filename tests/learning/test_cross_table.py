@@ -190,9 +190,9 @@ def as_text(found, seconds):
         "Made by `CHARZ_WRITE_RESULTS=1 pytest -m slow tests/learning/test_cross_table.py`"
         f" in {seconds:.0f} s.",
         f"Test accuracy, single-shot: mean and range of {NUM_DRAWS} networks, {'-'.join(map(str, SIZES))};",
-        f"mean/variance {SIZES[0]}-{SIZES[-1]}, N = 64 on mean wires. `stepwise`: each network on its own posterior draw",
-        "of an array of memristors (hierarchical soft-bounds fit of six simulated devices, pairs, one pulse an update at",
-        "most; a pulse at the symmetry point is a step of",
+        f"mean/variance {SIZES[0]}-{SIZES[-1]}, N = 64 on mean wires. `stepwise`: each network on its own posterior",
+        "draw of an array of memristors (hierarchical soft-bounds fit of six simulated devices, pairs, one pulse an",
+        "update at most; a pulse at the symmetry point is a step of",
         f"{', '.join(f'{way.step:g} ({name})' for name, way in WAYS.items())}).",
         "`transition`: 65 states, unbiased rounding by chance; other seeds in place of draws, as for `ideal`.",
         "",

@@ -1,6 +1,6 @@
 """Weights that are conductances: how many devices a weight has, and what their conductances say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -146,3 +146,12 @@ def _cut(devices: PyTree, start: int, size: int, shape: tuple[int, ...]) -> PyTr
 def on_arrays(function: Callable[[Array], Array], devices: PyTree) -> PyTree:
     """Apply to the leaves that differ between devices, and leave alone those that all devices share."""
     return jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else function(leaf), devices)
+
+
+def join_arrays(pieces: Sequence[PyTree], cut: Callable[[Array], Array]) -> PyTree:
+    """Join devices, or conductances, of several arrays in one: `cut` makes (wires, n) of a leaf (wires, *shape)."""
+
+    def join(*leaves: Array) -> Array:
+        return leaves[0] if jnp.ndim(leaves[0]) == 0 else jnp.concatenate(list(map(cut, leaves)), axis=1)
+
+    return jax.tree.map(join, *pieces)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import jax
@@ -82,7 +83,7 @@ class BinaryStochastic(DenseScheme):
     weight_limit: float = 8.0
     temperature: float = 1.0
     differential: bool = False
-    carry_digits: int = 1
+    carry_digits: int = 2
     carry_base: int = 4
     carry_period: int = 100
     max_pulses: int = 64
@@ -203,13 +204,8 @@ def _everything(path: tuple[Any, ...]) -> bool:
 
 def shapes_of(sizes: tuple[int, ...]) -> Theta:
     """Shapes of the parameters of a dense network."""
-    return tuple(
-        Layer(
-            jax.ShapeDtypeStruct((inputs, outputs), jnp.float32),
-            jax.ShapeDtypeStruct((outputs,), jnp.float32),
-        )
-        for _, inputs, outputs in layer_shapes(sizes, 1)
-    )
+    shapes: Theta = jax.eval_shape(partial(start_of, sizes=sizes), jax.random.key(0))
+    return shapes
 
 
 def start_of(key: PRNGKeyArray, sizes: tuple[int, ...]) -> Theta:

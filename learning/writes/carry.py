@@ -1,10 +1,12 @@
 """Periodic carry: what the working device has gathered moves to the more significant digits."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from charz.learning.memristor_weights import ArrayDevices, Coding, Digits, on_arrays
+from charz.learning.memristor_weights import ArrayDevices, Coding, Digits, join_arrays
 from charz.learning.writes.programming import program_weights
 
 # Pulses of one device in one carry, at most. More than any carry needs; only stuck devices use them all.
@@ -15,10 +17,10 @@ def carry_some(
     key: PRNGKeyArray,
     updates: Int[Array, ""],
     period: int,
-    devices: ArrayDevices,
+    devices: Sequence[ArrayDevices],
     coding: Coding,
-    digits: Digits,
-) -> tuple[Digits, Float[Array, ""]]:
+    arrays: Sequence[Digits],
+) -> tuple[list[Digits], Float[Array, ""]]:
     r"""Carry in one part of `period` of the weights, another part after each update (L6).
 
     .. math:: c = \mathrm{round}(q_k/B), \qquad q_k \leftarrow q_k - cB, \qquad q_{k+1} \leftarrow q_{k+1} + c
@@ -39,27 +41,33 @@ def carry_some(
         Updates made so far; decides whose turn it is.
     period : int
         N_c.
-    devices : ArrayDevices
+    devices : sequence of ArrayDevices
+        One an array of weights, leaves (wires, *shape) or scalar.
     coding : Coding
-    digits : tuple of array (wires, *shape)
+    arrays : sequence of tuple of array (wires, *shape)
         Conductances, in S.
 
     Returns
     -------
-    digits : tuple of array
+    arrays : list of tuple of array
     pulses : float
         Programming pulses used.
     """
-    size = digits[0][0].size
-    part = -(-size // period)
-    start = (updates % period) * part
-    # The last parts of the period may find nothing left to visit.
-    in_turn = start < size
+    sizes = [digits[0][0].size for digits in arrays]
+    parts = [-(-size // period) for size in sizes]
+    turn = updates % period
 
     def cut(leaf: Array) -> Array:
-        return jax.lax.dynamic_slice_in_dim(leaf.reshape(coding.wires, -1), start, part, axis=1)
+        flat = leaf.reshape(coding.wires, -1)
+        part = -(-flat.shape[1] // period)
+        return jax.lax.dynamic_slice_in_dim(flat, turn * part, part, axis=1)
 
-    mine, own = tuple(map(cut, digits)), on_arrays(cut, devices)
+    mine = join_arrays(arrays, cut)
+    own = ArrayDevices(*(join_arrays(part, cut) for part in zip(*devices, strict=True)))
+    # The last parts of the period may find nothing left to visit: slices then stay where they end.
+    in_turn = jnp.concatenate(
+        [jnp.full(part, turn * part < size) for part, size in zip(parts, sizes, strict=True)]
+    )
     key_read, key_program = jax.random.split(key)
     counts = [
         coding.count(believed, actual.read(jax.random.fold_in(key_read, power), digit))
@@ -68,10 +76,15 @@ def carry_some(
     total = jnp.asarray(sum(coding.base**power * count for power, count in enumerate(counts)))
     carries = jnp.stack([jnp.round(count / coding.base) != 0 for count in counts[:-1]]).any(0)
     mine, pulses = program_weights(key_program, own, coding, mine, total, carries & in_turn, MOST_PULSES)
-    written = (
-        jax.lax.dynamic_update_slice_in_dim(digit.reshape(coding.wires, -1), piece, start, axis=1).reshape(
-            digit.shape
-        )
-        for piece, digit in zip(mine, digits, strict=True)
-    )
-    return tuple(written), pulses
+    ends = [sum(parts[: index + 1]) for index in range(len(parts) - 1)]
+    pieces = zip(*(jnp.split(digit, ends, axis=1) for digit in mine), strict=True)
+    return [
+        tuple(_put(*each, turn, coding.wires) for each in zip(digits, piece, strict=True))
+        for digits, piece in zip(arrays, pieces, strict=True)
+    ], pulses
+
+
+def _put(digit: Array, piece: Array, turn: Array, wires: int) -> Array:
+    flat = digit.reshape(wires, -1)
+    put = jax.lax.dynamic_update_slice_in_dim(flat, piece, turn * piece.shape[1], axis=1)
+    return put.reshape(digit.shape)

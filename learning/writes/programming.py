@@ -11,6 +11,10 @@ from charz.devices.random_words import normal, student_t
 from charz.learning.memristor_weights import ArrayDevices, Coding, Digits, on_arrays
 
 
+# Rounds made, conductances, polarities of the next round, pulses so far.
+Programming = tuple[Array, Array, Array, Array]
+
+
 def pulse(
     key: PRNGKeyArray,
     device: AbstractMemristor,
@@ -18,9 +22,11 @@ def pulse(
     polarity: Float[Array, "..."],
 ) -> Float[Array, "..."]:
     """`AbstractMemristor.pulse` with noise that compiled loops draw fast; float32."""
-    nu = device.degrees_of_freedom
-    noise = normal(key, conductance.shape) if nu is None else student_t(key, conductance.shape, nu)
-    return device.after(conductance, polarity, noise)
+    # In one row: loops over a short last axis are not vectorised.
+    flat = on_arrays(lambda leaf: leaf.reshape(-1), device)
+    nu, size = flat.degrees_of_freedom, (conductance.size,)
+    noise = normal(key, size) if nu is None else student_t(key, size, nu)
+    return flat.after(conductance.reshape(size), polarity.reshape(size), noise).reshape(conductance.shape)
 
 
 def one_wire(device: Any, wire: int) -> Any:
@@ -66,11 +72,11 @@ def program_conductance(
         error = target - device.read(jax.random.fold_in(key_read, index), conductance)
         return jnp.where(active & (jnp.abs(error) > step / 2), jnp.sign(error), 0.0)
 
-    def goes_on(carry: tuple[Array, ...]) -> Array:
+    def goes_on(carry: Programming) -> Array:
         index, _, polarity, _ = carry
         return (index < most) & (polarity != 0).any()
 
-    def round_of_pulses(carry: tuple[Array, ...]) -> tuple[Array, ...]:
+    def round_of_pulses(carry: Programming) -> Programming:
         index, conductance, polarity, pulses = carry
         conductance = pulse(jax.random.fold_in(key_pulse, index), device, conductance, polarity)
         pulses = pulses + jnp.abs(polarity).sum()
@@ -87,8 +93,8 @@ def program_weights(
     devices: ArrayDevices,
     coding: Coding,
     digits: Digits,
-    target: Float[Array, "..."],
-    active: Bool[Array, "..."],
+    target: Float[Array, " weights"],
+    active: Bool[Array, " weights"],
     most: int,
 ) -> tuple[Digits, Float[Array, ""]]:
     """Program weights, the most significant device first; each further one makes up for what those before it missed.
@@ -99,32 +105,52 @@ def program_weights(
     ----------
     key : PRNG key
     devices : ArrayDevices
+        Leaves (wires, weights) or scalar.
     coding : Coding
-    digits : tuple of array (wires, *shape)
+    digits : tuple of array (wires, weights)
         Conductances before, in S.
-    target : array (*shape)
+    target : array (weights,)
         Wanted weight, in steps of digit 0 from zero.
-    active : array of bool (*shape)
+    active : array of bool (weights,)
         Weights to be programmed.
     most : int
         Pulses a device at most.
+
+    Returns
+    -------
+    digits : tuple of array (wires, weights)
+    pulses : float
     """
-    after, left, total = list(digits), target, jnp.zeros(())
-    for power in range(coding.digits - 1, -1, -1):
-        step = jnp.asarray(coding.conductance_step(devices.believed[power]))
-        middle = jnp.asarray(coding.reference(devices.believed[power]))
-        count = left if power == 0 else jnp.round(left / coding.base**power)
-        wires, stands = list(after[power]), []
-        for wire in range(coding.wires):
-            own_step, own_middle = (one_wire(value, wire) for value in (step, middle))
-            share = count / coding.wires if wire == 0 else stands[0] - count
-            wires[wire], pulses = program_conductance(
-                jax.random.fold_in(key, 2 * power + wire),
-                one_wire(devices.actual[power], wire),
-                wires[wire], own_middle + share * own_step, own_step, active, most,
-            )  # fmt: skip
-            stands.append((wires[wire] - own_middle) / own_step)
-            total = total + pulses
-        after[power] = jnp.stack(wires)
-        left = left - coding.base**power * (stands[0] - stands[1] if coding.wires == 2 else stands[0])
-    return tuple(after), total
+    elements = coding.digits * coding.wires
+
+    def stacked(*leaves: Array) -> Array:
+        """A row an element: digits from the last to the first, and the wires of each."""
+        if jnp.ndim(leaves[0]) == 0:
+            return jnp.broadcast_to(leaves[0], elements)
+        return jnp.concatenate(leaves[::-1])
+
+    def one(
+        carry: tuple[Array, Array, Array], element: tuple[Any, ...]
+    ) -> tuple[tuple[Array, Array, Array], Array]:
+        left, first, total = carry
+        key, actual, believed, conductance, factor, wire = element
+        step, middle = coding.conductance_step(believed), coding.reference(believed)
+        count = jnp.where(factor == 1, left, jnp.round(left / factor))
+        share = jnp.where(wire == 0, count / coding.wires, first - count)
+        conductance, pulses = program_conductance(
+            key, actual, conductance, middle + share * step, step, active, most
+        )
+        stands = (conductance - middle) / step
+        made = stands if coding.wires == 1 else jnp.where(wire == 0, 0, first - stands)
+        return (left - factor * made, stands, total + pulses), conductance
+
+    rows = (
+        jax.random.split(key, elements),
+        *(jax.tree.map(stacked, *part) for part in devices),
+        stacked(*digits),
+        jnp.repeat(float(coding.base) ** jnp.arange(coding.digits - 1, -1, -1), coding.wires),
+        jnp.tile(jnp.arange(coding.wires), coding.digits),
+    )
+    (_, _, pulses), written = jax.lax.scan(one, (target, jnp.zeros_like(target), jnp.zeros(())), rows)
+    shape = (coding.digits, coding.wires, *target.shape)
+    return tuple(written.reshape(shape)[::-1]), pulses

@@ -14,8 +14,8 @@ from charz.learning.grid import is_weight
 from charz.learning.memristor_weights import (
     ArrayDevices,
     Coding,
-    Digits,
     Memristors,
+    join_arrays,
     lay_out_stored,
 )
 from charz.learning.rule import WriteScheme
@@ -93,11 +93,7 @@ def stepwise(
     structure = jax.tree.structure(shapes)
 
     def init(key: PRNGKeyArray, theta: PyTree) -> Conductances:
-        stored = []
-        for number, (mine, leaf) in enumerate(zip(laid_out, jax.tree.leaves(theta), strict=True)):
-            now = jax.random.fold_in(key, number)
-            stored.append(leaf if mine is None else _programmed(now, mine, coding, leaf))
-        return Conductances(tuple(stored), jnp.asarray(0))
+        return Conductances(program_all(key, laid_out, coding, jax.tree.leaves(theta)), jnp.asarray(0))
 
     def apply(
         key: PRNGKeyArray, weights: Conductances, change: PyTree
@@ -156,12 +152,13 @@ def carry_all(
 ) -> tuple[Conductances, Float[Array, ""]]:
     """Count the update, carry in the part of every array whose turn it is, and count the pulses of that."""
     arrays, pulses = list(weights.arrays), jnp.zeros(())
-    for number, mine in enumerate(laid_out):
-        if mine is not None and carry_period is not None:
-            arrays[number], used = carry_some(
-                jax.random.fold_in(key, number), weights.updates, carry_period, mine, coding, arrays[number]
-            )
-            pulses = pulses + used
+    stored = [number for number, mine in enumerate(laid_out) if mine is not None]
+    if carry_period is not None:
+        devices = [mine for mine in laid_out if mine is not None]
+        digits = [arrays[number] for number in stored]
+        carried, pulses = carry_some(key, weights.updates, carry_period, devices, coding, digits)
+        for number, after in zip(stored, carried, strict=True):
+            arrays[number] = after
     return Conductances(tuple(arrays), weights.updates + 1), pulses
 
 
@@ -207,13 +204,37 @@ def pulse_once(
     ]
 
 
-def _programmed(key: PRNGKeyArray, mine: ArrayDevices, coding: Coding, theta: Array) -> Digits:
-    """Conductances of an array that is programmed for the first time."""
-    fresh = tuple(_fresh(*both, coding, theta.shape) for both in zip(*mine, strict=True))
-    everywhere = jnp.ones(theta.shape, bool)
-    return program_weights(
-        key, mine, coding, fresh, theta / coding.step, everywhere, MOST_PROGRAMMING_PULSES
-    )[0]
+def program_all(
+    key: PRNGKeyArray, laid_out: list[ArrayDevices | None], coding: Coding, values: list[Array]
+) -> tuple[Any, ...]:
+    """Program fresh devices to stand for these parameters, all in one loop; others stay as they are."""
+    pairs = [(mine, value) for mine, value in zip(laid_out, values, strict=True) if mine is not None]
+    if not pairs:
+        return tuple(values)
+    fresh = [
+        tuple(_fresh(*both, coding, value.shape) for both in zip(*mine, strict=True)) for mine, value in pairs
+    ]
+
+    def flat(leaf: Array) -> Array:
+        return leaf.reshape(coding.wires, -1)
+
+    devices = ArrayDevices(
+        *(join_arrays(part, flat) for part in zip(*(mine for mine, _ in pairs), strict=True))
+    )
+    target = jnp.concatenate([value.ravel() for _, value in pairs]) / coding.step
+    everywhere = jnp.ones(target.shape, bool)
+    digits, _ = program_weights(
+        key, devices, coding, join_arrays(fresh, flat), target, everywhere, MOST_PROGRAMMING_PULSES
+    )
+    programmed, start = list[Any](), 0
+    for mine, value in zip(laid_out, values, strict=True):
+        if mine is None:
+            programmed.append(value)
+            continue
+        shape, stop = (coding.wires, *value.shape), start + value.size
+        programmed.append(tuple(digit[:, start:stop].reshape(shape) for digit in digits))
+        start = stop
+    return tuple(programmed)
 
 
 def _fresh(

@@ -48,6 +48,10 @@ OPTIONS = {
     "activity-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
     "node-perturbation": {"single": {"": NOISY}, "hidden": {"": NOISY}},
     "gxnor-mtj": {"hidden": {"": {"addressing": "unswitched"}}},
+    # A batch of 64 adds up as many presentations: four pulses at most keep its steps small.
+    "binary-stochastic": {
+        "single": {"": {}, "memristors": {"max_pulses": 8}}, "hidden": {"": {"max_pulses": 4}},
+    },
     "gxnor": {"hidden": {"": {}}, "image": {"": {}}},
     "straight-through": {"hidden": {"binary": {"states": "binary"}}, "image": {"": {}}},
     "backprop": {
@@ -61,6 +65,9 @@ CASES = {
     for size, rows in sizes.items()
     for label, options in rows.items()
 }
+
+
+ON_MEMRISTORS = CASES["binary-stochastic-single-memristors"]
 
 
 def devices(scheme, wires, num_runs=1):

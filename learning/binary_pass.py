@@ -6,13 +6,14 @@ exact form is ours.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from charz.devices.random_words import to_uniform
+from charz.devices.random_words import random_words, to_uniform
 from charz.learning.network import Theta
 
 Derivative = Literal["plain", "times-four"]
@@ -35,16 +36,41 @@ class Passed(NamedTuple):
     fired: Signals
 
 
-def draw_uniforms(key: PRNGKeyArray, sizes: Sequence[int], batch: int) -> Draws:
-    """Numbers for three comparisons of every neuron of every sample, of layers of these sizes."""
-    fire, first, second = to_uniform(jax.random.bits(key, (3, batch, sum(sizes))))
-    ends = [sum(sizes[: index + 1]) for index in range(len(sizes) - 1)]
-    return Draws(*(jnp.split(numbers, ends, axis=-1) for numbers in (fire, first, second)))
+def draw_all(
+    key: PRNGKeyArray, x: Signals, sizes: Sequence[int], fused: bool = False
+) -> tuple[Signals, Draws]:
+    r"""Everything random in a presentation: binary inputs, and numbers for three comparisons of every neuron.
 
+    .. math:: \hat x^0 \sim \mathrm{Bern}(x)
 
-def binarize(key: PRNGKeyArray, x: Signals) -> Signals:
-    r""":math:`\hat x \sim \mathrm{Bern}(x)` for inputs in [0, 1], fresh for each presentation."""
-    return (to_uniform(jax.random.bits(key, x.shape)) < x).astype(x.dtype)
+    Parameters
+    ----------
+    key : PRNG key
+    x : array (batch, inputs)
+        In [0, 1].
+    sizes : sequence of int
+        Neurons of each layer.
+    fused : bool
+        Draw by the cipher that XLA compiles into what uses it: in half the time where that is stored at once, and many
+        times slower where it is used for every weight.
+
+    Returns
+    -------
+    binary : array (batch, inputs)
+    draws : Draws
+        One array (batch, neurons) a layer.
+    """
+    batch, inputs = x.shape
+    total = inputs + 3 * sum(sizes)
+    if fused:
+        words = jnp.concatenate(random_words(key, (batch, -(-total // 2))), axis=1)
+    else:
+        words = jax.random.bits(key, (batch, total))
+    uniforms = to_uniform(words)
+    ends = list(accumulate((inputs, *sizes, *sizes, *sizes)))
+    first, *rest = jnp.split(uniforms, ends, axis=1)
+    layers = len(sizes)
+    return (first < x).astype(x.dtype), Draws(*(rest[layers * k : layers * (k + 1)] for k in range(3)))
 
 
 def forward(theta: Theta, x: Signals, uniforms: Sequence[Signals], temperature: float = 1.0) -> list[Passed]:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from charz.devices.random_words import offset_key
 from charz.learning.active_rows import block_rows, over_active
-from charz.learning.binary_pass import Derivative, Signals, backward, binarize, draw_uniforms, fire_on
+from charz.learning.binary_pass import Derivative, Signals, backward, draw_all, fire_on
 from charz.learning.estimators.binary_stochastic import Inputs, count_events
 from charz.learning.network import Layer
 from charz.learning.rule import Batch
@@ -69,8 +69,7 @@ def online_step(
     )
     bias = layers[0].bias.read(arrays[0][1])
     widths = [len(bias), *(len(layer.bias) for layer in later)]
-    draws = draw_uniforms(key_estimate, widths, 1)
-    binary = binarize(jax.random.fold_in(key_estimate, 1), batch.x)
+    binary, draws = draw_all(key_estimate, batch.x, widths, fused=True)
     x = binary if choices.inputs == "binary" else batch.x
     logit = (multiply(layers[0].weight, arrays[0][0], x[0], bias) / choices.temperature)[None]
     passed = fire_on(logit, later, draws.fire, choices.temperature)

@@ -11,8 +11,7 @@ from charz.learning.binary_pass import (
     Derivative,
     Errors,
     backward,
-    binarize,
-    draw_uniforms,
+    draw_all,
     forward,
     mean_forward,
 )
@@ -30,6 +29,7 @@ def binary_stochastic(
     errors: Errors = "signed",
     inputs: Inputs = "analog",
     temperature: float = 1.0,
+    fused: bool = False,
 ) -> GradientEstimator:
     r"""Direction of binary stochastic learning: minus the counter of coincidences.
 
@@ -53,6 +53,8 @@ def binary_stochastic(
         binarization in either case, so that it is whole.
     temperature : float
         T of the comparators, in units of z.
+    fused : bool
+        How numbers are drawn, see `draw_all`.
 
     Returns
     -------
@@ -69,8 +71,7 @@ def binary_stochastic(
     def estimate(
         key: PRNGKeyArray, theta: Theta, state: tuple[()], batch: Batch
     ) -> tuple[Theta, tuple[()], dict[str, Array]]:
-        draws = draw_uniforms(key, _widths(theta), batch.x.shape[0])
-        binary = binarize(jax.random.fold_in(key, 1), batch.x)
+        binary, draws = draw_all(key, batch.x, _widths(theta), fused)
         passed = forward(theta, binary if inputs == "binary" else batch.x, draws.fire, temperature)
         wanted = jax.nn.one_hot(batch.y, passed[-1].logit.shape[-1])
         deltas = backward(theta[1:], passed, wanted, draws, derivative, errors)
@@ -82,10 +83,8 @@ def binary_stochastic(
         return direction, state, count_events(signals, deltas, passed[-1].logit, batch.y, derivative)
 
     def predict(key: PRNGKeyArray, theta: Theta, state: tuple[()], x: Array) -> Array:
-        uniforms = draw_uniforms(key, _widths(theta), x.shape[0])
-        if inputs == "binary":
-            x = binarize(jax.random.fold_in(key, 1), x)
-        passed = forward(theta, x, uniforms.fire, temperature)
+        binary, uniforms = draw_all(key, x, _widths(theta))
+        passed = forward(theta, binary if inputs == "binary" else x, uniforms.fire, temperature)
         return FIRED_LOGIT * passed[-1].fired + uniforms.first[-1]
 
     def deterministic(theta: Theta, state: tuple[()], x: Array) -> Array:

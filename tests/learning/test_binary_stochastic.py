@@ -11,7 +11,7 @@ import pytest
 from charz.errors import TrainError
 from charz.learning import Batch, BinaryStochastic, Inference, TrainOptions, evaluate, join, train
 from charz.learning.active_rows import block_rows, over_active
-from charz.learning.binary_pass import backward, draw_derivative, draw_uniforms, forward, mean_forward
+from charz.learning.binary_pass import backward, draw_all, draw_derivative, forward, mean_forward
 from charz.learning.estimators import binary_stochastic
 from charz.learning.estimators.binary_stochastic import FIRED_LOGIT
 from charz.learning.network import Layer
@@ -28,7 +28,7 @@ def constant_neuron(logit):
 @pytest.mark.parametrize("logit", [-3.0, -0.7, 0.0, 1.5])
 def test_signals_and_derivatives_are_unbiased_and_independent(logit):
     """Acceptance test A, at 4 standard errors: 20 comparisons are made."""
-    draws = draw_uniforms(jax.random.key(0), [1], NUM)
+    _, draws = draw_all(jax.random.key(0), jnp.ones((NUM, 1)), [1])
     (passed,) = forward(constant_neuron(logit), jnp.ones((NUM, 1)), draws.fire)
     fired, p = np.asarray(passed.fired)[:, 0], 1 / (1 + np.exp(-logit))
     assert set(np.unique(fired)) <= {0.0, 1.0}
@@ -42,7 +42,7 @@ def test_signals_and_derivatives_are_unbiased_and_independent(logit):
 
 
 def test_temperature_widens_the_comparators():
-    draws = draw_uniforms(jax.random.key(0), [1], NUM)
+    _, draws = draw_all(jax.random.key(0), jnp.ones((NUM, 1)), [1])
     (passed,) = forward(constant_neuron(2.0), jnp.ones((NUM, 1)), draws.fire, temperature=4.0)
     p = 1 / (1 + np.exp(-0.5))
     assert abs(float(passed.fired.mean()) - p) < 4 * np.sqrt(p * (1 - p) / NUM)
@@ -80,7 +80,7 @@ def test_no_error_gives_no_error():
         (Layer(jnp.zeros((1, 2)), jnp.zeros(2)), *later), jnp.ones((1, 1)),
         [jnp.full((1, 2), 0.9), jnp.asarray([[0.999, 0.999]])],
     )  # fmt: skip
-    draws = draw_uniforms(jax.random.key(0), [2, 2], 1)._replace(first=[jnp.zeros((1, 2))] * 2)
+    draws = draw_all(jax.random.key(0), jnp.ones((1, 1)), [2, 2])[1]._replace(first=[jnp.zeros((1, 2))] * 2)
     hidden, output = backward(later, passed, jnp.ones((1, 2)), draws, "times-four", "signed")
     np.testing.assert_array_equal(output, [[1, 1]])
     np.testing.assert_array_equal(hidden, [[0, 1]])
@@ -114,7 +114,9 @@ def test_every_change_is_a_step_up_a_step_down_or_nothing(derivative, inputs, di
 def test_the_quick_step_is_the_joined_parts(sizes, digits):
     """Event by event or by passes over all weights: the same draws, the same weights."""
     scheme = BinaryStochastic(sizes, learning_rate=0.05)
-    parts = join(binary_stochastic(), optax.sgd(0.05), scheme.write(None), lambda key: start_of(key, sizes))
+    parts = join(
+        binary_stochastic(fused=True), optax.sgd(0.05), scheme.write(None), lambda key: start_of(key, sizes)
+    )
     rule = scheme.rule(None)
     quick, slow = rule.init(jax.random.key(0)), parts.init(jax.random.key(0))
     x, y = digits[0].train

@@ -75,6 +75,8 @@ def train_draws():
 
 @pytest.mark.benchmark(group="196-64-10, N = 64: training")
 def test_draws_together(benchmark):
+    if not benchmark.enabled:
+        pytest.skip("the same program for several networks; run with --benchmark-enable")
     train(*arguments(CHUNK_SIZE))  # compiles
     benchmark.pedantic(train_draws, rounds=2)
     record(benchmark, "charz, 64 draws together", NUM_DRAWS * OPTIONS.epochs * NUM_SAMPLES)

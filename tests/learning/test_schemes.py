@@ -110,7 +110,23 @@ def test_rule_is_a_pure_contract(scheme, digits, wires):
     assert logits.shape == (32, 10)
 
 
-@pytest.mark.parametrize("scheme", CASES.values(), ids=CASES)
+# Trained in slow runs only: variants of what is trained by default.
+VARIANTS = (
+    "mean-variance-single-Ninf", "mean-variance-single-N16", "mean-variance-hidden-Ninf", "mean-variance-hidden-N16",
+    "danp-single", "activity-perturbation-hidden", "node-perturbation-hidden", "gxnor-hidden",
+    "straight-through-image", "backprop-hidden",
+)  # fmt: skip
+TRAINED = [
+    pytest.param(scheme, id=name, marks=pytest.mark.slow if name in VARIANTS else ())
+    for name, scheme in CASES.items()
+]
+
+
+def test_variants_are_cases():
+    assert set(VARIANTS) < set(CASES)
+
+
+@pytest.mark.parametrize("scheme", TRAINED)
 def test_training_beats_chance_by_far(scheme, digits, wires):
     data, test = digits
     if isinstance(scheme, MeanVariance):

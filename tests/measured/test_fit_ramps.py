@@ -120,6 +120,7 @@ def assert_reproduced(posterior, within, between):
         assert low < float(text) < high, (low, text, high)
 
 
+@pytest.mark.slow
 def test_ramps_that_start_unswitched(ramps):
     """375 ramps: 0.0453 V within cells, 0.0312 V between their means."""
     kept = ramps.assign(threshold=ramps["threshold"].where(ramps["started"] == 0))

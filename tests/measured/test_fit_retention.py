@@ -58,7 +58,7 @@ def drift_ratios(posterior):
 @pytest.mark.parametrize(
     ("device", "model"),
     [
-        pytest.param(device, model, marks=[] if (device, model) == ("d69_sa20_35/8_8", "log-drift") else slow)
+        pytest.param(device, model, marks=slow)
         for device in RATIOS
         for model in ("log-drift", "stretched-exponential")
     ],

@@ -58,6 +58,7 @@ def powers():
     return run(train_dataset(reads, np.ones(40)), "power-law-single", "complete")
 
 
+@pytest.mark.slow
 def test_stuck_devices_are_named(stuck):
     curves = FAMILY.curves(stuck, jax.random.key(0))
     probability = curves["stuck_probability"].to_numpy()
@@ -73,6 +74,7 @@ def test_stuck_devices_are_named(stuck):
     assert rows["step_potentiation"]["q05"] < 1e-6 < rows["step_potentiation"]["q95"]
 
 
+@pytest.mark.slow
 def test_drawn_devices_are_stuck_as_often_as_the_fraction_says(stuck):
     device = stuck.new_devices(jax.random.key(1), 100, (50,)).draw_stuck(jax.random.key(2))
     share = float(device.stuck.mean())
@@ -132,7 +134,7 @@ def test_a_cell_measured_the_wrong_way_round_is_one_without_contrast():
 
 # Hierarchies take long to compile; the protocol's tests fit one by default.
 FITS = [
-    pytest.param(name, marks=pytest.mark.slow if name in ("population", "states") else ())
+    pytest.param(name, marks=pytest.mark.slow if name != "powers" else ())
     for name in ("stuck", "population", "states", "powers")
 ]
 

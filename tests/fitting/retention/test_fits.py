@@ -30,6 +30,7 @@ def silent():
     return fit(noisy(2, 0.0), "stretched-exponential", key=jax.random.key(2), **OPTIONS)
 
 
+@pytest.mark.slow
 def test_a_complete_relaxation_is_identified_and_recovered(relaxing):
     said = identification(relaxing)
     truth = {"relaxation_time": 1e3, "stretch": 0.6, "change": 0.3, "level": np.exp(10)}
@@ -48,6 +49,7 @@ def test_without_relaxation_its_time_and_its_shape_are_not_identified(silent):
     assert said["level"].identified
 
 
+@pytest.mark.slow
 def test_curves_hold_the_record_and_its_bands(relaxing, tmp_path):
     curves = FAMILY.curves(relaxing, jax.random.key(3))
     assert curves["retained"].attrs["units"] == curves["drift"].attrs["units"] == "ohm"
@@ -62,6 +64,7 @@ def test_curves_hold_the_record_and_its_bands(relaxing, tmp_path):
     assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_new_devices_drift_and_can_be_read(relaxing):
     device = relaxing.new_devices(jax.random.key(4), 20, (3,))
     record = device.simulate(jax.random.key(5), jax.numpy.asarray([0.0, 10.0, 1e5]))

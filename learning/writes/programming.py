@@ -10,7 +10,6 @@ from charz.devices.memristor import AbstractMemristor
 from charz.devices.random_words import normal, student_t
 from charz.learning.memristor_weights import ArrayDevices, Coding, Digits, on_arrays
 
-
 # Rounds made, conductances, polarities of the next round, pulses so far.
 Programming = tuple[Array, Array, Array, Array]
 

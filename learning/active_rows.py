@@ -51,13 +51,17 @@ def over_active(
     pytree
         What the last call gave.
     """
-    active = (signal.reshape(-1, rows) != 0).any(1)
-    blocks = active.shape[0]
-    # Active blocks first, in order; the others after them, never reached.
-    order = jnp.sort(jnp.arange(blocks) + jnp.where(active, 0, blocks))
+    blocks = signal.shape[0] // rows
 
-    def one(index: Array, carried: Carried) -> Carried:
-        start = order[index] * rows
-        return body(start, jax.lax.dynamic_slice(signal, (start,), (rows,)), carried)
+    def visit(carried: Carried) -> Carried:
+        active = (signal.reshape(blocks, rows) != 0).any(1)
+        # Active blocks first, in order; the others after them, never reached.
+        order = jnp.sort(jnp.arange(blocks) + jnp.where(active, 0, blocks))
 
-    return jax.lax.fori_loop(0, jnp.where(wanted, active.sum(), 0), one, carried)
+        def one(index: Array, carried: Carried) -> Carried:
+            start = order[index] * rows
+            return body(start, jax.lax.dynamic_slice(signal, (start,), (rows,)), carried)
+
+        return jax.lax.fori_loop(0, active.sum(), one, carried)
+
+    return jax.lax.cond(wanted, visit, lambda carried: carried, carried)

@@ -37,9 +37,9 @@ class Passed(NamedTuple):
 
 
 def draw_all(
-    key: PRNGKeyArray, x: Signals, sizes: Sequence[int], fused: bool = False
+    key: PRNGKeyArray, x: Signals, sizes: Sequence[int], derivative: Derivative, fused: bool = False
 ) -> tuple[Signals, Draws]:
-    r"""Everything random in a presentation: binary inputs, and numbers for three comparisons of every neuron.
+    r"""Everything random in a presentation: binary inputs, and numbers for the comparisons of every neuron.
 
     .. math:: \hat x^0 \sim \mathrm{Bern}(x)
 
@@ -50,6 +50,8 @@ def draw_all(
         In [0, 1].
     sizes : sequence of int
         Neurons of each layer.
+    derivative : {"plain", "times-four"}
+        Only the plain one needs the second number; else it is the first.
     fused : bool
         Draw by the cipher that XLA compiles into what uses it: in half the time where that is stored at once, and many
         times slower where it is used for every weight.
@@ -61,16 +63,18 @@ def draw_all(
         One array (batch, neurons) a layer.
     """
     batch, inputs = x.shape
-    total = inputs + 3 * sum(sizes)
+    comparisons = 3 if derivative == "plain" else 2
+    total = inputs + comparisons * sum(sizes)
     if fused:
         words = jnp.concatenate(random_words(key, (batch, -(-total // 2))), axis=1)
     else:
         words = jax.random.bits(key, (batch, total))
     uniforms = to_uniform(words)
-    ends = list(accumulate((inputs, *sizes, *sizes, *sizes)))
+    ends = list(accumulate((inputs, *(comparisons * tuple(sizes)))))
     first, *rest = jnp.split(uniforms, ends, axis=1)
     layers = len(sizes)
-    return (first < x).astype(x.dtype), Draws(*(rest[layers * k : layers * (k + 1)] for k in range(3)))
+    kinds = [rest[layers * kind : layers * (kind + 1)] for kind in range(comparisons)]
+    return (first < x).astype(x.dtype), Draws(kinds[0], kinds[1], kinds[-1])
 
 
 def forward(theta: Theta, x: Signals, uniforms: Sequence[Signals], temperature: float = 1.0) -> list[Passed]:

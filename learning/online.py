@@ -69,7 +69,7 @@ def online_step(
     )
     bias = layers[0].bias.read(arrays[0][1])
     widths = [len(bias), *(len(layer.bias) for layer in later)]
-    binary, draws = draw_all(key_estimate, batch.x, widths, fused=True)
+    binary, draws = draw_all(key_estimate, batch.x, widths, choices.derivative, fused=True)
     x = binary if choices.inputs == "binary" else batch.x
     logit = (multiply(layers[0].weight, arrays[0][0], x[0], bias) / choices.temperature)[None]
     passed = fire_on(logit, later, draws.fire, choices.temperature)

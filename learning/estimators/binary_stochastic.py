@@ -71,7 +71,7 @@ def binary_stochastic(
     def estimate(
         key: PRNGKeyArray, theta: Theta, state: tuple[()], batch: Batch
     ) -> tuple[Theta, tuple[()], dict[str, Array]]:
-        binary, draws = draw_all(key, batch.x, _widths(theta), fused)
+        binary, draws = draw_all(key, batch.x, _widths(theta), derivative, fused)
         passed = forward(theta, binary if inputs == "binary" else batch.x, draws.fire, temperature)
         wanted = jax.nn.one_hot(batch.y, passed[-1].logit.shape[-1])
         deltas = backward(theta[1:], passed, wanted, draws, derivative, errors)
@@ -83,7 +83,7 @@ def binary_stochastic(
         return direction, state, count_events(signals, deltas, passed[-1].logit, batch.y, derivative)
 
     def predict(key: PRNGKeyArray, theta: Theta, state: tuple[()], x: Array) -> Array:
-        binary, uniforms = draw_all(key, x, _widths(theta))
+        binary, uniforms = draw_all(key, x, _widths(theta), derivative)
         passed = forward(theta, binary if inputs == "binary" else x, uniforms.fire, temperature)
         return FIRED_LOGIT * passed[-1].fired + uniforms.first[-1]
 

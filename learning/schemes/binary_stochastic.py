@@ -149,11 +149,11 @@ class BinaryStochastic(DenseScheme):
             stores = list(map(Stores, rows[::2], rows[1::2]))
 
         def step(key: PRNGKeyArray, state: RuleState, batch: Batch) -> tuple[RuleState, dict[str, Array]]:
-            key_estimate, key_write = jax.random.split(key)
             if hardware is None:
-                moved, info = online_step(key_estimate, key_write, stores, state.weights, batch, choices)
+                # Ideal pulses draw nothing: one key will do.
+                moved, info = online_step(key, key, stores, state.weights, batch, choices)
                 return state._replace(weights=tuple(Layer(*both) for both in moved)), info
-            key_train, key_carry = jax.random.split(key_write)
+            key_estimate, key_train, key_carry = jax.random.split(key, 3)
             arrays = state.weights.arrays
             pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
             moved, info = online_step(key_estimate, key_train, stores, pairs, batch, choices)

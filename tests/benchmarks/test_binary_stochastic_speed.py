@@ -51,11 +51,12 @@ def epoch(scheme, key, devices, state, x, y):
     """Each sample once, as one compiled loop, with nothing leaving it but the losses."""
     rule = scheme.rule(devices)
 
-    def one_step(state, row):
-        state, info = rule.step(jax.random.fold_in(key, row), state, Batch(x[row][None], y[row][None]))
+    def one_step(state, sample):
+        key, image, label = sample
+        state, info = rule.step(key, state, Batch(image[None], label[None]))
         return state, info["loss"]
 
-    return jax.lax.scan(one_step, state, jnp.arange(x.shape[0]))
+    return jax.lax.scan(one_step, state, (jax.random.split(key, len(y)), x, y))
 
 
 class Networks:

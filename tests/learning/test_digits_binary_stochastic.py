@@ -11,6 +11,7 @@ shots are 10 to 15 points better than in their table, the rest alike): so networ
 import dataclasses
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ import optax
 import pytest
 
 from charz.datasets import load_images
-from charz.devices import LinearMemristor
+from charz.devices.random_words import normal
 from charz.learning import (
     Batch,
     BinaryStochastic,
@@ -68,7 +69,26 @@ class Row(NamedTuple):
     scheme: BinaryStochastic
     epochs: int
     reference: tuple[tuple[float, float], ...]
-    cycle_noise: float | None = None
+
+
+@dataclass(frozen=True)
+class NoisySteps(BinaryStochastic):
+    """Ideal weights whose every step has normal noise, relative to the step: L1 at constant mean step."""
+
+    cycle_noise: float = 0.0
+
+    def write(self, hardware):
+        exact = ideal(-self.weight_limit, self.weight_limit)
+
+        def apply(key, weights, change):
+            def noisy(number, leaf):
+                return leaf * (1 + self.cycle_noise * normal(jax.random.fold_in(key, number), leaf.shape))
+
+            leaves, structure = jax.tree.flatten(change)
+            noised = jax.tree.unflatten(structure, [noisy(*each) for each in enumerate(leaves)])
+            return exact.apply(key, weights, noised)
+
+        return exact._replace(apply=apply)
 
 
 def plain(*hidden, **options):
@@ -77,6 +97,12 @@ def plain(*hidden, **options):
 
 def fourfold(*hidden, **options):
     return BinaryStochastic((64, *hidden, 10), **options)
+
+
+def noisy(cycle_noise):
+    return NoisySteps(
+        (64, 128, 10), derivative="plain", weight_limit=6.0, final_rate=0.1, cycle_noise=cycle_noise
+    )
 
 
 ANNEALED = {"final_rate": 0.1}
@@ -97,10 +123,10 @@ ROWS = {
         40, ((96.1, 96.1), (74, 74), (92.5, 92.5), (95.3, 95.3)),
     ),
     "BS, analog input, 0.02 annealed, cycle noise 1 step": Row(
-        plain(128, weight_limit=6.0, **ANNEALED), 25, ((96.1, 96.1), (63, 63), (91, 91), (96.7, 96.7)), 1.0
+        noisy(1.0), 25, ((96.1, 96.1), (63, 63), (91, 91), (96.7, 96.7))
     ),
     "BS, analog input, 0.02 annealed, cycle noise 3 steps": Row(
-        plain(128, weight_limit=6.0, **ANNEALED), 25, ((95.6, 95.6), (61, 61), (91, 91), (95, 95)), 3.0
+        noisy(3.0), 25, ((95.6, 95.6), (61, 61), (91, 91), (95, 95))
     ),
     "BS, H = 300, ×4, 0.05 annealed, limit 8": Row(
         fourfold(300, learning_rate=0.05, **ANNEALED), 40, ((98.3, 98.3), (75, 75), (94.7, 94.7), (97.2, 97.2))
@@ -132,36 +158,24 @@ def split(seed):
     return TrainingData(everything, everything), Batch(jnp.asarray(images.test_x), jnp.asarray(images.test_y))
 
 
-def perfect_devices(scheme, cycle_noise):
-    """Devices of constant mean step whose window is the weight limit, with noise relative to the step."""
-    step = jnp.full(NUM_SEEDS, 1e-8)
-    reach = scheme.weight_limit / scheme.learning_rate * step
-    device = LinearMemristor(
-        step, step, cycle_noise * jnp.ones(NUM_SEEDS), 0 * step,
-        conductance_min=1e-6 + 0 * reach, conductance_max=1e-6 + 2 * reach,
-    )  # fmt: skip
-    return scheme.hardware(device, device)
-
-
 def measure(row):
     """Accuracies in percent, (training run, mode), and the share of training images that are right."""
     scheme, found = row.scheme, []
     for number in range(NUM_SPLITS):
         data, test = split(number)
         keys = jax.random.split(jax.random.key(number), NUM_SEEDS)
-        hardware = None if row.cycle_noise is None else perfect_devices(scheme, row.cycle_noise)
         options = TrainOptions(row.epochs, 1, row.epochs)
-        trained = train(keys, scheme, hardware, data, options)
+        trained = train(keys, scheme, None, data, options)
         state = trained.state._replace(estimator=())
         asked = BinaryStochastic(
             **{f.name: getattr(scheme, f.name) for f in dataclasses.fields(BinaryStochastic)}
             | {"input_signals": "binary"}
         )
         accuracies = [
-            evaluate(keys, asked, hardware, state, test, repeats, inference).mean(1)
+            evaluate(keys, asked, None, state, test, repeats, inference).mean(1)
             for inference, repeats in MODES.values()
         ]
-        learnt = evaluate(keys, asked, hardware, state, data.train, 1, MODES["det"][0]).mean(1)
+        learnt = evaluate(keys, asked, None, state, data.train, 1, MODES["det"][0]).mean(1)
         found.append(100 * np.stack([*map(np.asarray, accuracies), np.asarray(learnt)], axis=1))
     return np.concatenate(found)
 
@@ -202,9 +216,11 @@ def as_markdown(measured):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_no_row_is_below_its_reference(name, rows):
-    """By more than 1.5 points, in the deterministic mode and with 100 votes."""
+    """By more than 1.5 points and two standard errors of our mean, deterministic and with 100 votes."""
+    error = rows[name].std(0, ddof=1) / np.sqrt(len(rows[name]))
     for index in (0, 3):
-        assert rows[name].mean(0)[index] > ROWS[name].reference[index][0] - TOLERANCE
+        least = ROWS[name].reference[index][0] - TOLERANCE - 2 * error[index]
+        assert rows[name].mean(0)[index] > least
 
 
 @pytest.mark.slow

@@ -190,6 +190,21 @@ def test_a_record_cannot_be_a_synapse_nor_wires_a_noise(charz, telegraph_file, t
     assert "mean-wire" in err
 
 
+def test_a_record_cannot_be_a_memristor(charz, telegraph_file, tmp_path):
+    code, _, err = charz(
+        "train",
+        "--scheme",
+        "binary-stochastic",
+        "--device",
+        telegraph_file,
+        *QUICK,
+        "-o",
+        tmp_path / "run.nc",
+    )
+    assert code == 2
+    assert all(word in err for word in ("two-state", "telegraph", "pulse_train", "soft-bounds"))
+
+
 def test_gates_in_a_material(charz, tmp_path):
     """One start of a few measurements: whether it is solved is the device's affair, the numbers are labelled."""
     path = tmp_path / "gates.nc"

@@ -209,10 +209,18 @@ def shapes_of(sizes: tuple[int, ...]) -> Theta:
 
 
 def start_of(key: PRNGKeyArray, sizes: tuple[int, ...]) -> Theta:
-    """Normal weights of standard deviation 1/√inputs (our choice), biases 0."""
+    """Normal weights of standard deviation 2/√inputs; biases with which few neurons fire (our choice).
+
+    Hidden neurons start with bias -1, about a quarter fires; outputs with -ln(C - 1), one in C. A pulse at every
+    signal moves a neuron's sum by η times the neurons that fired before it. Where half of some hundreds do, a single
+    presentation drives neurons to where they always or never fire, have no derivative and learn no more: with biases
+    0, of networks 64-300-100-10 at η = 0.02, about one in ten.
+    """
+    biases = [-1.0] * (len(sizes) - 2) + [-math.log(max(sizes[-1] - 1, 1))]
     return tuple(
         Layer(
-            normal(jax.random.fold_in(key, index), (inputs, outputs)) / math.sqrt(inputs), jnp.zeros(outputs)
+            2 / math.sqrt(inputs) * normal(jax.random.fold_in(key, index), (inputs, outputs)),
+            jnp.full(outputs, biases[index]),
         )
         for index, (_, inputs, outputs) in enumerate(layer_shapes(sizes, 1))
     )

@@ -210,7 +210,7 @@ def test_carry_makes_learning_on_noisy_devices_possible(digits):
             example_memristors(jax.random.key(5), 1, (scheme.num_devices,)),
             jax.tree.map(lambda leaf: leaf[None], example_memristor()),
         )
-        trained = train(jax.random.key(0)[None], scheme, devices, data, TrainOptions(epochs=1, batch_size=1))
+        trained = train(jax.random.key(0)[None], scheme, devices, data, TrainOptions(epochs=2, batch_size=1))
         quiet = Inference("deterministic")
         right[carry_digits] = float(
             evaluate(jax.random.key(1)[None], scheme, devices, trained.state, test, 1, quiet)[0, 0]

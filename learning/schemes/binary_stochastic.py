@@ -214,7 +214,7 @@ def start_of(key: PRNGKeyArray, sizes: tuple[int, ...]) -> Theta:
     Hidden neurons start with bias -1, about a quarter fires; outputs with -ln(C - 1), one in C. A pulse at every
     signal moves a neuron's sum by η times the neurons that fired before it. Where half of some hundreds do, a single
     presentation drives neurons to where they always or never fire, have no derivative and learn no more: with biases
-    0, of networks 64-300-100-10 at η = 0.02, about one in ten.
+    0, of networks 64-300-100-10 at η = 0.02, a quarter (6 of 22 on digits; with these, none of 38).
     """
     biases = [-1.0] * (len(sizes) - 2) + [-math.log(max(sizes[-1] - 1, 1))]
     return tuple(

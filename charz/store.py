@@ -68,6 +68,26 @@ def save_result(dataset: xr.Dataset, path: Path | str) -> None:
         write_netcdf(dataset, temporary)
 
 
+def load_result(path: Path | str) -> xr.Dataset:
+    """Read a result that `save_result` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ReadError
+        When the file is no netCDF file, or is cut short.
+    """
+    path = Path(path)
+    require_file(path)
+    try:
+        return xr.load_dataset(path, engine="netcdf4", **_AS_STORED)
+    except Exception as error:  # the netCDF, HDF5 and xarray layers each raise errors of their own
+        raise ReadError(
+            f"{path}: not a readable netCDF file (cut short, damaged, or of another format): {error}"
+        ) from error
+
+
 def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
     """Write the numbers compressed; neither time stamps nor host names enter the file."""
     encoding: dict[Any, dict[str, Any]] = {
@@ -100,13 +120,7 @@ def load(path: Path | str) -> xr.Dataset:
         When its content breaks the contract of its kind.
     """
     path = Path(path)
-    require_file(path)
-    try:
-        dataset = xr.load_dataset(path, engine="netcdf4", **_AS_STORED)
-    except Exception as error:  # the netCDF, HDF5 and xarray layers each raise errors of their own
-        raise ReadError(
-            f"{path}: not a readable netCDF file (cut short, damaged, or of another format): {error}"
-        ) from error
+    dataset = load_result(path)
     if "experiment" not in dataset.attrs:
         raise ReadError(
             f"{path}: a netCDF file, but not a dataset of charz: the attribute 'experiment' is missing; "

@@ -35,8 +35,8 @@ class Cell:
         In S, while read and while written.
     read_voltage, read_time : float or array
         Of one read, in V and s.
-    write_voltage : float or array
-        Of a programming pulse, in V.
+    write_voltage, pulse_width : float or array
+        Of a programming pulse, in V and s; the width of those pulses whose own width was not counted.
     devices : int
         Devices a weight that a read goes through: 2 in a differential pair.
 
@@ -50,6 +50,7 @@ class Cell:
     read_voltage: ArrayLike = 0.1
     read_time: ArrayLike = 1e-8
     write_voltage: ArrayLike = 1.0
+    pulse_width: ArrayLike = 1e-8
     devices: int = 1
 
     def __post_init__(self) -> None:
@@ -95,21 +96,31 @@ class Periphery:
 
 
 class Count(NamedTuple):
-    """Events of one inference, or of a training: reads of weights, pulses (s, all together), and periphery."""
+    """Events of one inference, or of a training: reads of weights, pulses, and periphery.
+
+    ``pulses`` have the width of the cell's; ``pulse_time`` is the sum, in s, of widths that were counted one by one.
+    ``macs``, multiply-accumulates, cost nothing themselves: they are what the energy bought.
+    """
 
     reads: float = 0.0
+    pulses: float = 0.0
     pulse_time: float = 0.0
     drivers: float = 0.0
     comparators: float = 0.0
     adcs: float = 0.0
     dacs: float = 0.0
+    macs: float = 0.0
+
+    def times(self, number: float) -> "Count":
+        """As many of every event."""
+        return Count(*(number * events for events in self))
 
 
 def energy(count: Count, cell: Cell, periphery: Periphery) -> Energy:
     """Energy of counted events, in J; of the shape of the inputs."""
     parts = (
         count.reads * cell.read(),
-        cell.write(count.pulse_time),
+        cell.write(count.pulses * np.asarray(cell.pulse_width) + count.pulse_time),
         count.drivers * np.asarray(periphery.driver),
         count.comparators * np.asarray(periphery.comparator),
         count.adcs * np.asarray(periphery.adc),
@@ -124,7 +135,8 @@ def inference_count(
     passes: int = 1,
     binary: bool = False,
     activity: float = 1.0,
-    pulse_time: float = 0.0,
+    devices: int = 1,
+    pulsed: bool = False,
 ) -> Count:
     r"""Events of one inference: every layer's inputs, weights and outputs, for each pass and each image position.
 
@@ -138,8 +150,10 @@ def inference_count(
         are compared; otherwise inputs pass a DAC and outputs an ADC.
     activity : float
         Mean share of signals that are 1.
-    pulse_time : float
-        Width, in s, of the pulse before each read of a weight that is itself a random event (domain-wall wires).
+    devices : int
+        Devices a weight, each of which is read.
+    pulsed : bool
+        Each read follows a pulse that makes its outcome anew (domain-wall wires).
 
     Raises
     ------
@@ -156,10 +170,13 @@ def inference_count(
         inputs += passes * positions * num_inputs
         outputs += passes * positions * num_outputs
         macs += passes * positions * num_inputs * num_outputs
+    once = float(macs // passes)
+    reads = float(devices * macs)
+    pulses = reads if pulsed else 0.0
     if binary:
-        reads = activity * macs
-        return Count(reads, reads * pulse_time, drivers=activity * inputs, comparators=outputs)
-    return Count(macs, macs * pulse_time, adcs=outputs, dacs=inputs)
+        reads, pulses = activity * reads, activity * pulses
+        return Count(reads, pulses, drivers=activity * inputs, comparators=float(outputs), macs=once)
+    return Count(reads, pulses, adcs=float(outputs), dacs=float(inputs), macs=once)
 
 
 def mac_energy(num_inputs: int, num_outputs: int, cell: Cell, periphery: Periphery, **how: float) -> Energy:

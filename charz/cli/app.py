@@ -11,8 +11,8 @@ from charz.errors import CharzError
 
 # name of the command: module that defines it as a function of the same name
 COMMANDS = (
-    "describe", "convert", "inspect", "extract", "priors", "fit", "check", "compare", "train", "predict", "reproduce",
-    "demo",
+    "describe", "convert", "inspect", "extract", "priors", "fit", "check", "compare", "train", "predict", "energy",
+    "reproduce", "demo",
 )  # fmt: skip
 
 app = typer.Typer(

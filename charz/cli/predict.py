@@ -40,6 +40,7 @@ def predict(
     from charz import store
     from charz.errors import TrainError
     from charz.learning import Design, Inference, TrainOptions, predict_accuracy
+    from charz.learning.energy import event_attrs
     from charz.learning.predict import summary
 
     report = Report(as_json)
@@ -70,6 +71,7 @@ def predict(
             on_progress=advance,
         )
     prediction.attrs |= {"kind": "accuracy prediction", "data": data.source}
+    prediction.attrs |= event_attrs(chosen, inference)
     prediction.attrs |= stamp(
         request, devices, mode=mode, draws=draws, arrays=arrays, seeds=seeds, repeats=repeats
     )

@@ -48,6 +48,7 @@ def train(
     from charz.errors import TrainError
     from charz.learning import Inference, TrainOptions, evaluate
     from charz.learning import train as train_network
+    from charz.learning.energy import event_attrs
 
     report = Report(as_json)
     _check_checkpoint(checkpoint, resume)
@@ -88,6 +89,7 @@ def train(
     accuracies = {"accuracy": accuracy, "noise_free_accuracy": quiet[0]}
     run = run_dataset(trained, accuracies, chosen, devices, hardware)
     run.attrs |= {"data": data.source, "inference": str(inference)}
+    run.attrs |= event_attrs(chosen, inference, result["counts"])
     run.attrs |= stamp(request, devices, repeats=repeats)
     store.save_result(run, output)
 

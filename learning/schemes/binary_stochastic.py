@@ -1,7 +1,7 @@
 """Binary stochastic learning on memristors, or on ideal weights of fixed step (Li et al. 2023)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -15,7 +15,9 @@ from charz.devices.memristor import AbstractMemristor
 from charz.devices.random_words import normal
 from charz.errors import TrainError
 from charz.learning.binary_pass import Derivative, Errors
+from charz.learning.cost import Count, inference_count
 from charz.learning.estimators.binary_stochastic import Inputs, binary_stochastic
+from charz.learning.inference import Inference
 from charz.learning.memristor_weights import ArrayDevices, Coding, Memristors, lay_out_stored
 from charz.learning.network import Layer, Theta, layer_shapes
 from charz.learning.online import Choices, Stores, online_step
@@ -114,6 +116,20 @@ class BinaryStochastic(DenseScheme):
         """A device for every wire and digit of every weight and bias."""
         weights = sum((inputs + 1) * outputs for _, inputs, outputs in layer_shapes(self.sizes, 1))
         return weights * self.coding.devices
+
+    def inference_count(self, inference: Inference) -> Count:
+        """Single bits on lines and comparators, a pass a vote; without noise, converters.
+
+        Every line is taken to be on, which is the most that a pass can cost.
+        """
+        passes = inference.votes if inference.mode == "votes" else 1
+        binary = inference.mode != "deterministic"
+        return inference_count(self.architecture, passes=passes, binary=binary, devices=self.coding.devices)
+
+    def training_count(self, counts: Mapping[str, float]) -> Count:
+        """As of every scheme; a read of a weight reads all its devices."""
+        count = super().training_count({**counts, "reads": self.coding.devices * counts.get("reads", 0.0)})
+        return count._replace(comparators=float(counts.get("comparisons", 0.0)))
 
     def hardware(self, actual: AbstractMemristor, believed: AbstractMemristor) -> Memristors:
         """Memristors that are `actual` and are thought to be `believed`."""

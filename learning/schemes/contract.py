@@ -1,6 +1,7 @@
 """THE contract of a scheme: every choice of a way to learn, made, in one hashable value."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -9,11 +10,15 @@ from jaxtyping import PRNGKeyArray, PyTree
 
 from charz.errors import TrainError
 from charz.learning.architecture import Architecture, dense
+from charz.learning.cost import Count
+from charz.learning.inference import SINGLE_SHOT, Inference
 from charz.learning.rule import RuleState, UpdateRule
 
 # What a scheme's devices do. Each role has an experiment kind whose posterior models the devices:
 # synapse, switch: pulse_switching; noise: telegraph; memristor: pulse_train.
 DeviceRole = Literal["synapse", "noise", "memristor", "switch"]
+# Counted pulses of which the width was not.
+PULSES = ("pulses", "carry_pulses")
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,35 @@ class Scheme:
             As trained.
         """
         return state
+
+    def inference_count(self, inference: Inference) -> Count:
+        """Events of one inference of one sample in the hardware.
+
+        Raises
+        ------
+        TrainError
+            Where there is no such hardware: of software, and of ways to ask that only a simulation has.
+        """
+        raise TrainError(
+            f"scheme {self.name!r} has no devices whose reads could be counted: its energy is that of a computer"
+        )
+
+    def training_count(self, counts: Mapping[str, float]) -> Count:
+        """Events of a training, from what its steps counted (`Training.counts`).
+
+        Converters, drivers and comparators work as often for a read as in an inference, unless they were counted.
+        """
+        reads = float(counts.get("reads", 0.0))
+        try:
+            once = self.inference_count(SINGLE_SHOT)
+        except TrainError:
+            once = Count()
+        passes = reads / once.reads if once.reads else 0.0
+        return once.times(passes)._replace(
+            pulses=(reads if once.pulses else 0.0) + sum(float(counts.get(name, 0)) for name in PULSES),
+            pulse_time=float(counts.get("pulse_time", 0.0)),
+            comparators=float(counts.get("comparisons", passes * once.comparators)),
+        )
 
 
 @dataclass(frozen=True)

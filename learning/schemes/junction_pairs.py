@@ -1,14 +1,20 @@
 """Ternary networks whose weights are pairs of tunnel junctions, written by pulses that switch them by chance."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
 
 from charz.devices.directions import TwoDirections
 from charz.devices.junction_pair import JunctionPairs
 from charz.errors import TrainError
+from charz.learning.cost import Count, inference_count
+from charz.learning.inference import SINGLE_SHOT, Inference
 from charz.learning.network import lay_out_shapes
 from charz.learning.pulse_code import Coding, PulseCode, check_law
-from charz.learning.rule import WriteScheme
+from charz.learning.rule import Batch, RuleState, UpdateRule, WriteScheme
 from charz.learning.schemes.contract import DeviceRole
 from charz.learning.schemes.quantized import QuantizedScheme
 from charz.learning.writes.junction_pairs import Addressing, junction_pairs
@@ -72,6 +78,26 @@ class GxnorMtj(QuantizedScheme):
         for law in (actual.set, actual.reset, believed.set, believed.reset):
             check_law(law)
         return JunctionPairs(actual, believed)
+
+    def inference_count(self, inference: Inference) -> Count:
+        """One pass, in which both junctions of each weight are read; ternary signals on lines and comparators."""
+        passes = inference.votes if inference.mode == "votes" else 1
+        return inference_count(self.architecture, passes=passes, binary=True, devices=2)
+
+    def training_count(self, counts: Mapping[str, float]) -> Count:
+        """Pulses by their own widths, which were counted."""
+        return super().training_count(counts)._replace(pulses=0.0)
+
+    def rule(self, hardware: JunctionPairs | None = None, num_steps: int = 1) -> UpdateRule:
+        """As of every quantized scheme; each weight is read twice a sample, forward and backward."""
+        joined = super().rule(hardware, num_steps)
+        reads = 2 * self.inference_count(SINGLE_SHOT).reads
+
+        def step(key: PRNGKeyArray, state: RuleState, batch: Batch) -> tuple[RuleState, dict[str, Array]]:
+            state, info = joined.step(key, state, batch)
+            return state, {**info, "reads": jnp.asarray(reads * len(batch.y), jnp.float32)}
+
+        return joined._replace(step=step)
 
     def write(self, hardware: JunctionPairs | None) -> WriteScheme:
         """Pulses on pairs of junctions.

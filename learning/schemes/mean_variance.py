@@ -11,7 +11,9 @@ from jaxtyping import PRNGKeyArray
 from charz.devices import AbstractSwitchingLaw, DomainWallSynapses
 from charz.devices.random_words import normal
 from charz.errors import TrainError
+from charz.learning.cost import Count, inference_count
 from charz.learning.estimators import mean_variance
+from charz.learning.inference import Inference
 from charz.learning.network import Layer, Theta, lay_out, layer_shapes, num_synapses
 from charz.learning.rule import UpdateRule, join
 from charz.learning.schemes.contract import DenseScheme, DeviceRole, check_positive
@@ -81,6 +83,22 @@ class MeanVariance(DenseScheme):
         if self.sampling != "auto":
             return self.sampling
         return "gaussian" if (self.num_reads or 0) >= GAUSSIAN_FROM_READS else "exact"
+
+    def inference_count(self, inference: Inference) -> Count:
+        """N measurements of every wire, each a pulse and a read; inputs pass a DAC, sums an ADC.
+
+        Raises
+        ------
+        TrainError
+            For the mean field and for inference without noise: no measurement has either.
+        """
+        if self.num_reads is None or inference.mode == "deterministic":
+            raise TrainError(
+                "the mean field of a stochastic synapse is never measured, so that it has no energy; give a finite"
+                " --num-reads and another --inference"
+            )
+        passes = self.num_reads * (inference.votes if inference.mode == "votes" else 1)
+        return inference_count(self.architecture, passes=passes, devices=self.wires, pulsed=True)
 
     def hardware(self, actual: AbstractSwitchingLaw, believed: AbstractSwitchingLaw) -> DomainWallSynapses:
         """Wires that are `actual` and are thought to be `believed`."""

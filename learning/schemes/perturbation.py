@@ -9,7 +9,9 @@ from jaxtyping import PyTree
 
 from charz.devices.node_noise import NodeNoise
 from charz.errors import TrainError
+from charz.learning.cost import Count
 from charz.learning.estimators import activity_perturbation, danp, node_perturbation
+from charz.learning.inference import Inference
 from charz.learning.noisy_network import uniform_start
 from charz.learning.rule import GradientEstimator, UpdateRule, join
 from charz.learning.schemes.contract import DenseScheme, DeviceRole, check_rate, decaying
@@ -48,6 +50,11 @@ class _Perturbation(DenseScheme):
     def hardware(self, actual: NodeNoise, believed: PyTree) -> NodeNoise:
         """The noise that is there; nothing is believed of it, for it is never looked at."""
         return actual
+
+    def inference_count(self, inference: Inference) -> Count:
+        """One read of the junction at every node, each pass; the weights are numbers, and what they cost is open."""
+        passes = {"single-shot": 1, "votes": inference.votes, "deterministic": 0}[inference.mode]
+        return Count(reads=float(passes * self.num_devices))
 
     @abstractmethod
     def estimator(self, noise: NodeNoise) -> GradientEstimator:

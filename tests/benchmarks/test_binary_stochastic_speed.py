@@ -101,13 +101,13 @@ def test_charz(benchmark, samples, name, num_draws):
 
 @pytest.mark.benchmark(group="binary stochastic 784-300-10, online")
 @pytest.mark.parametrize("name", ON_DEVICES)
-def test_charz_on_devices(benchmark, samples, name):
+def test_charz_on_devices(request, benchmark, samples, name):
     """Posterior draws of arrays: every coincidence is a noisy pulse of a device of its own."""
-    few = samples // 10
-    networks = Networks(ON_DEVICES[name], NUM_DRAWS, few, on_devices=True)
+    few, draws = samples // 10, NUM_DRAWS if request.config.option.benchmark_enable else 2
+    networks = Networks(ON_DEVICES[name], draws, few, on_devices=True)
     losses = benchmark.pedantic(networks.run, rounds=2, warmup_rounds=1)
     assert np.isfinite(losses).all()
-    record(benchmark, f"charz, {name}", NUM_DRAWS * few)
+    record(benchmark, f"charz, {name}", draws * few)
 
 
 @pytest.mark.benchmark(group="binary stochastic 784-300-10, online")

@@ -29,9 +29,9 @@ def test_a_read_and_a_pulse():
 
 
 def test_energy_is_the_sum_of_events():
-    count = Count(reads=3, pulse_time=4e-9, drivers=5, comparators=6, adcs=7, dacs=8)
-    cell, outside = Cell(1e-5, 0.2, 1e-8, 2.0), Periphery(1e-14, 2e-14, 3e-12, 4e-13)
-    expected = 3 * 0.04 * 1e-13 + 4 * 1e-5 * 4e-9 + 5e-14 + 12e-14 + 21e-12 + 32e-13
+    count = Count(reads=3, pulses=2, pulse_time=4e-9, drivers=5, comparators=6, adcs=7, dacs=8, macs=9)
+    cell, outside = Cell(1e-5, 0.2, 1e-8, 2.0, 3e-9), Periphery(1e-14, 2e-14, 3e-12, 4e-13)
+    expected = 3 * 0.04 * 1e-13 + 4 * 1e-5 * (2 * 3e-9 + 4e-9) + 5e-14 + 12e-14 + 21e-12 + 32e-13
     assert energy(count, cell, outside) == pytest.approx(expected)
 
 
@@ -64,11 +64,10 @@ def test_binary_signals_save_the_converters():
 
 def test_measurements_multiply():
     """N measurements of a stochastic synapse are N pulses and N reads; in a convolution each place counts."""
-    one = inference_count(dense(196, 10), pulse_time=1e-9)
-    many = inference_count(dense(196, 10), passes=64, pulse_time=1e-9)
-    assert np.allclose(many, 64 * np.array(one))
-    assert one.reads == 1960
-    assert one.pulse_time == pytest.approx(1.96e-6)
+    one = inference_count(dense(196, 10), devices=2, pulsed=True)
+    many = inference_count(dense(196, 10), passes=64, devices=2, pulsed=True)
+    assert many == one.times(64)._replace(macs=1960)  # the result is one, however often it is measured
+    assert one.reads == one.pulses == 2 * 1960
     network = parse_architecture("4C3-MP2-10", (8, 8, 1))
     assert inference_count(network).reads == 36 * 9 * 4 + 9 * 4 * 10
     assert inference_count(network).adcs == 36 * 4 + 10

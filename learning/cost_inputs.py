@@ -104,10 +104,10 @@ def cost_inputs(
                 )
             else:
                 rows.append(Input(name, np.asarray(defaults[name], float), unit, ASSUMED))
-    values = {row.name: row.values for row in rows}
+    found = {row.name: row.values for row in rows}
     return CostInputs(
-        Cell(**{name: values[name] for name in CELL_UNITS}),
-        Periphery(**{name: values[name] for name in PERIPHERY_UNITS}),
+        Cell(**{name: found[name] for name in CELL_UNITS}),
+        Periphery(**{name: found[name] for name in PERIPHERY_UNITS}),
         tuple(rows),
     )
 

@@ -19,7 +19,7 @@ SYNTHETIC = "synthetic-material"
 MATERIAL_KIND = "transfer"
 DATA = ("gates", "functions", "xor")
 # Options of a layered network or of its devices; a material has neither.
-FOREIGN = ("preprocess", "network", "read_interval", "gain")
+FOREIGN = ("preprocess", "network", "read_interval", "gain", "cut", "record")
 
 
 class Materials(NamedTuple):

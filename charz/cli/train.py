@@ -8,6 +8,7 @@ import typer
 from charz.cli.gates import HOMODYNE, solve
 from charz.cli.output import Report
 from charz.cli.progress import progress_bar
+from charz.cli.recorded_devices import at_nodes
 from charz.cli.training import build_scheme, load_data, stamp, title, warn_of_devices
 from charz.cli.training_devices import Devices, load_devices
 from charz.cli.training_options import Json, Request, training_options
@@ -60,6 +61,7 @@ def train(
     devices = load_devices(request)
     data = load_data(request)
     chosen = build_scheme(request, data, devices)
+    devices = at_nodes(devices, chosen)
     options = TrainOptions(request.epochs, request.batch_size, request.patience)
     inference = Inference(request.inference, request.votes)  # type: ignore[arg-type]  # checked there
     if repeats < 1:

@@ -1,4 +1,4 @@
-"""Devices for `train` and `predict`: from a posterior file, or published ones by name."""
+"""Devices for `train` and `predict`: from a posterior file, a recorded trace, or published ones by name."""
 
 import math
 from pathlib import Path
@@ -17,6 +17,8 @@ MEMRISTOR = "example-memristor"
 SWITCH = "example-junction"
 SYNAPSE_KIND, NOISE_KIND, MEMRISTOR_KIND = "pulse_switching", "telegraph", "pulse_train"
 VOLT, SIEMENS = "V", "S"
+# Options of a recorded trace.
+OF_RECORDS = ("cut", "record")
 
 
 class Devices(NamedTuple):
@@ -51,7 +53,7 @@ def load_devices(request: Request) -> Devices | None:
     scheme = find_scheme(request.scheme)
     role = scheme.devices
     if role != "noise":
-        for name in ("read_interval", "gain"):
+        for name in ("read_interval", "gain", *OF_RECORDS):
             if getattr(request, name) is not None:
                 raise TrainError(
                     f"{flag(name)} does not apply to scheme {request.scheme!r}: it says how the nodes' noise is read"
@@ -75,6 +77,18 @@ def load_devices(request: Request) -> Devices | None:
             f"scheme {request.scheme!r} needs --device POSTERIOR.nc (made by `charz fit`), or --device {published}:"
             f" {does}"
         )
+    if role == "noise":
+        from charz.cli.recorded_devices import recorded_noise
+        from charz.store import holds_dataset
+
+        if holds_dataset(Path(request.device)):
+            return recorded_noise(request)
+    for name in OF_RECORDS:
+        if getattr(request, name) is not None:
+            raise TrainError(
+                f"{flag(name)} does not apply to --device {request.device}: it says how a recorded trace is replayed,"
+                f" which is a dataset of {NOISE_KIND} data (made by `charz convert`)"
+            )
     if request.device == published:
         return {
             "synapse": _mean_wire,

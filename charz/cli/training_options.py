@@ -22,6 +22,8 @@ class Request(NamedTuple):
     votes: int
     read_interval: float | None
     gain: float | None
+    cut: str | None
+    record: str | None
     seed: int
     options: dict[str, Any]
 
@@ -140,7 +142,10 @@ SHARED_OPTIONS: dict[str, tuple[Any, Any]] = {
     "device": (
         Annotated[
             str | None,
-            typer.Option("--device", help="Posterior file of `charz fit`, or a published device by name."),
+            typer.Option(
+                "--device",
+                help="Posterior file of `charz fit`, a published device by name, or a recorded trace (noise of nodes).",
+            ),
         ],
         None,
     ),
@@ -201,6 +206,24 @@ SHARED_OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[
             float | None,
             typer.Option("--gain", help="Volts at a node per unit of the telegraph signal; default 1 for V."),
+        ],
+        None,
+    ),
+    "cut": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--cut",
+                help="How a recorded trace is handed to the nodes: strided (nodes far apart in it) or row-major"
+                " (neighbouring samples to neighbouring nodes, biased). [strided]",
+            ),
+        ],
+        None,
+    ),
+    "record": (
+        Annotated[
+            str | None,
+            typer.Option("--record", help="Device of a file with several recorded traces that is replayed."),
         ],
         None,
     ),

@@ -106,7 +106,7 @@ def cost_inputs(
                 rows.append(Input(name, np.asarray(defaults[name], float), unit, ASSUMED))
     found = {row.name: row.values for row in rows}
     return CostInputs(
-        Cell(**{name: found[name] for name in CELL_UNITS}),
+        Cell(**{name: found[name] for name in CELL_UNITS}),  # type: ignore[arg-type]  # devices is not among them
         Periphery(**{name: found[name] for name in PERIPHERY_UNITS}),
         tuple(rows),
     )

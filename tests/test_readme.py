@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from charz.cli.app import COMMANDS, app
+from charz.cli.app import COMMANDS, app, main
 from charz.description import description_from
 from charz.kinds import KINDS
 from charz.readers.mapping import request_from
@@ -52,11 +52,31 @@ def test_unknown_option_would_be_noticed():
         command.make_context("fit", ["data.nc", "-o", "posterior.nc", "--no-such-option"])
 
 
-@pytest.mark.parametrize("text", blocks("toml"))
+COST = [text for text in blocks("toml") if "[cell]" in text]
+DESCRIPTIONS = [text for text in blocks("toml") if text not in COST]
+
+
+@pytest.mark.parametrize("text", DESCRIPTIONS)
 def test_measurement_description_is_valid(text):
     said = description_from(tomllib.loads(text), "README.md")
     assert said.experiment in KINDS
     request_from(KINDS[said.experiment], said)
+
+
+def test_energy_example_runs(tmp_path, monkeypatch, capsys):
+    """On the result of the command of the README that trains it, cut short."""
+    (energy,) = (line for line in CHARZ_LINES if line.startswith("charz energy"))
+    (training,) = (line for line in CHARZ_LINES if line.endswith(f"-o {shlex.split(energy)[2]}"))
+    monkeypatch.chdir(tmp_path)
+    Path("cost.toml").write_text(*COST, encoding="utf-8")
+    for line in (f"{training} --network 10 --epochs 1 --repeats 1", energy):
+        monkeypatch.setattr(sys, "argv", shlex.split(line))
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        assert leaving.value.code == 0, line
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("J an inference", "stated", "assumed"))
+    assert Path("energy.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))

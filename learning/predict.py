@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +12,29 @@ import xarray as xr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from charz.errors import TrainError
-from charz.learning.chunks import CHUNK_SIZE, in_chunks
-from charz.learning.evaluation import evaluate
+from charz.learning.chunk_store import check_store, open_store
 from charz.learning.inference import SINGLE_SHOT, Inference
-from charz.learning.rule import Batch, RuleState
+from charz.learning.one_network import (
+    Setting,
+    ToProgram,
+    ToTrain,
+    ToTrainAndRead,
+    on_host,
+    program_and_read,
+    state_structure,
+    train_and_read,
+    train_as_believed,
+)
+from charz.learning.rule import Batch
+from charz.learning.run_state import fingerprint
 from charz.learning.schemes import Scheme
-from charz.learning.train import train
 from charz.learning.training_loop import TrainingData, TrainOptions
 from charz.learning.variance import SOURCES, split_variance
+from charz.learning.versions import versions
+from charz.learning.work import NETWORKS_A_CHUNK, Part, Workshop, finish, in_process
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Mode = Literal["in-situ", "transfer"]
 MODES: tuple[Mode, ...] = ("in-situ", "transfer")
@@ -55,15 +71,19 @@ def predict_accuracy(
     design: Design = Design(),  # noqa: B008 - immutable
     options: TrainOptions = TrainOptions(),  # noqa: B008 - frozen
     inference: Inference = SINGLE_SHOT,
-    chunk_size: int = CHUNK_SIZE,
+    chunk_size: int = NETWORKS_A_CHUNK,
     on_progress: Callable[[int, int], None] | None = None,
+    client: "Client | None" = None,
+    chunks: Path | str | None = None,
+    resume: bool = False,
 ) -> xr.Dataset:
     """Predict the accuracy of a network on unmeasured devices, over (draw, array, seed, repeat).
 
     Parameters
     ----------
     key : PRNG key
-        Everything random derives from it by index, so the result does not depend on the chunking's order.
+        Everything random derives from it by index: the same bits come out for every chunking, number of threads and
+        number of workers, in process and on a cluster (on CPUs of one kind, with the same versions).
     scheme : Scheme
         The network and how it learns.
     sample_devices : callable
@@ -82,9 +102,18 @@ def predict_accuracy(
     inference : Inference
         How the trained networks are asked.
     chunk_size : int
-        Networks trained together; bounds the memory.
+        Networks that are sent and stored together. A CPU computes one of them at a time, which bounds the memory.
     on_progress : callable, optional
-        ``on_progress(done, total)`` networks, called as chunks finish.
+        ``on_progress(done, total)`` networks, called as chunks finish, in whatever order; in mode "transfer" those
+        trained on believed devices count too.
+    client : distributed.Client, optional
+        Dask cluster whose workers compute the chunks (`charz.learning.cluster.on_cluster`); without, threads of this
+        process.
+    chunks : path, optional
+        Folder that receives each finished chunk. It stays there: `charz.learning.chunk_store.delete_store` deletes it
+        once the result is in safety.
+    resume : bool
+        Go on from the chunks in that folder.
 
     Returns
     -------
@@ -95,86 +124,106 @@ def predict_accuracy(
     Raises
     ------
     TrainError
-        For an unknown mode, an empty design, or a scheme without devices.
+        For an unknown mode, an empty design, a scheme without devices, a folder of chunks that exists without
+        `resume`, is missing with it or belongs to another prediction, and a cluster that cannot do the work.
     """
     _check(scheme, mode, design, chunk_size)
+    if chunks is not None:
+        check_store(chunks, resume=resume)
     key_devices, key_train, key_read = jax.random.split(key, 3)
     actual = sample_devices(key_devices, design.draws, (design.arrays, scheme.num_devices))
-    task = _Task(
-        key_train, key_read, scheme, _flatten_arrays(actual), believed, data, test, design, options, inference
+    kind = str(jax.random.key_impl(key))
+    setting = Setting(
+        scheme, options, inference, design.repeats, kind, on_host(believed), on_host(data), on_host(test)
     )
-    one_chunk = (_train_in_situ if mode == "in-situ" else _program)(task)
-    accuracy = in_chunks(one_chunk, design.num_networks, chunk_size, on_progress)
+    rows = _Rows(key_train, key_read, on_host(_flatten_arrays(actual)), design)
+    store = None
+    if chunks is not None:
+        store = open_store(chunks, _request(key, mode, setting, rows), resume=resume)
+    workshop = in_process if client is None else _on_cluster(client)
+    total = design.num_networks + (design.seeds if mode == "transfer" else 0)
+    before = 0
+
+    def finished(part: Part) -> list[np.ndarray]:
+        nonlocal before
+        start = before
+        before += part.num_rows
+        seen = None if on_progress is None else lambda done: on_progress(start + done, total)
+        return finish(part, chunk_size, workshop, store, seen)
+
+    accuracy = (_in_situ if mode == "in-situ" else _transfer)(setting, rows, finished)
     return _dataset(accuracy.reshape(design), mode, inference)
 
 
-class _Task(NamedTuple):
-    """What both modes need; ``actual`` has leaves (draw × array, synapses)."""
+class _Rows(NamedTuple):
+    """What is one network's own; seeds run fastest, then arrays, then draws. ``actual`` leads with draw × array."""
 
     key_train: PRNGKeyArray
     key_read: PRNGKeyArray
-    scheme: Scheme
     actual: PyTree
-    believed: PyTree
-    data: TrainingData
-    test: Batch
     design: Design
-    options: TrainOptions
-    inference: Inference
 
-    def hardware(self, rows: Array) -> PyTree:
-        """Devices of the networks `rows`: seeds run fastest, then arrays, then draws."""
-        actual = jax.tree.map(lambda leaf: leaf[rows // self.design.seeds], self.actual)
-        return self.scheme.hardware(actual, _repeat(self.believed, rows.size))
+    def to_train(self, seeds: np.ndarray) -> ToTrain:
+        return ToTrain(_words(self.key_train, seeds))
 
-    def read(self, rows: Array, state: PyTree) -> Array:
-        """Accuracies (row, repeat) of trained networks on the devices of `rows`."""
-        keys = _keys(self.key_read, rows)
-        repeats = self.design.repeats
-        return evaluate(keys, self.scheme, self.hardware(rows), state, self.test, repeats, self.inference)
+    def to_train_and_read(self, rows: np.ndarray) -> ToTrainAndRead:
+        keys = _words(self.key_train, rows), _words(self.key_read, rows)
+        return ToTrainAndRead(*keys, self._devices(rows))
+
+    def to_program(self, rows: np.ndarray, trained: PyTree) -> ToProgram:
+        key_write = jax.random.fold_in(self.key_read, PROGRAMMING)
+        state = jax.tree.map(lambda leaf: leaf[rows % self.design.seeds], trained)
+        return ToProgram(_words(key_write, rows), _words(self.key_read, rows), self._devices(rows), state)
+
+    def _devices(self, rows: np.ndarray) -> PyTree:
+        return jax.tree.map(lambda leaf: leaf[rows // self.design.seeds], self.actual)
 
 
-def _train_in_situ(task: _Task) -> Callable[[Array], Array]:
+Finished = Callable[[Part], list[np.ndarray]]
+
+
+def _in_situ(setting: Setting, rows: _Rows, finished: Finished) -> np.ndarray:
     """Every network trained on its own array."""
-
-    def one_chunk(rows: Array) -> Array:
-        keys = _keys(task.key_train, rows)
-        trained = train(keys, task.scheme, task.hardware(rows), task.data, task.options)
-        return task.read(rows, trained.state)
-
-    return one_chunk
+    part = Part("accuracy", train_and_read, setting, rows.to_train_and_read, rows.design.num_networks)
+    return finished(part)[0]
 
 
-def _program(task: _Task) -> Callable[[Array], Array]:
+def _transfer(setting: Setting, rows: _Rows, finished: Finished) -> np.ndarray:
     """One network a seed, trained on devices as believed, and programmed into every array."""
-    seeds = jnp.arange(task.design.seeds)
-    as_believed = _repeat(task.scheme.hardware(task.believed, task.believed), task.design.seeds)
-    trained = train(_keys(task.key_train, seeds), task.scheme, as_believed, task.data, task.options)
-
-    def one_chunk(rows: Array) -> Array:
-        state = jax.tree.map(lambda leaf: leaf[rows % task.design.seeds], trained.state)
-        keys = _keys(jax.random.fold_in(task.key_read, PROGRAMMING), rows)
-        return task.read(rows, _transfer(keys, task.scheme, task.hardware(rows), state))
-
-    return one_chunk
+    leaves = finished(Part("trained", train_as_believed, setting, rows.to_train, rows.design.seeds))
+    trained = jax.tree.unflatten(state_structure(setting, rows.to_train(np.arange(1))), leaves)
+    own = partial(rows.to_program, trained=trained)
+    return finished(Part("accuracy", program_and_read, setting, own, rows.design.num_networks))[0]
 
 
-@partial(jax.jit, static_argnums=1)
-def _transfer(keys: PRNGKeyArray, scheme: Scheme, hardware: PyTree, state: RuleState) -> RuleState:
-    return jax.vmap(scheme.transfer)(keys, hardware, state)
+def _request(key: PRNGKeyArray, mode: Mode, setting: Setting, rows: _Rows) -> str:
+    """Fingerprint of everything on which a bit of the result depends."""
+    arrays = (setting.believed, rows.actual, setting.data, setting.test)
+    plain = (setting.scheme, setting.options, setting.inference, setting.key_kind, rows.design, mode)
+    structure = jax.tree.structure(arrays)
+    leaves = map(np.asarray, (jax.random.key_data(key), *jax.tree.leaves(arrays)))
+    return fingerprint((*versions(), *plain, structure, *leaves))
+
+
+def _words(key: PRNGKeyArray, indices: np.ndarray) -> np.ndarray:
+    """Keys by index, as the words that they are made of."""
+    return np.asarray(jax.random.key_data(_keys(key, jnp.asarray(indices))))
 
 
 def _keys(key: PRNGKeyArray, indices: Array) -> PRNGKeyArray:
     return jax.vmap(partial(jax.random.fold_in, key))(indices)
 
 
-def _repeat(tree: PyTree, times: int) -> PyTree:
-    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (times, *jnp.shape(leaf))), tree)
-
-
 def _flatten_arrays(devices: PyTree) -> PyTree:
     """Join the (draw, array) axes of every leaf into one."""
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), devices)
+
+
+def _on_cluster(client: "Client") -> Workshop:
+    # Dask is an extra, and takes a second to import.
+    from charz.learning.cluster import on_cluster
+
+    return on_cluster(client)
 
 
 def _dataset(

@@ -69,13 +69,7 @@ def load_run(path: Path | str, run: str, like: State) -> State:
     TrainError
         When the file cannot be read, or belongs to another run.
     """
-    try:
-        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            stored = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TrainError(
-            f"{path}: not the state of a run ({error}); delete it, or give another file, to start from the beginning"
-        ) from error
+    stored = stored_arrays(path)
     expected, structure = jax.tree.flatten(like)
     leaves = [stored.get(f"leaf_{index:04d}") for index in range(len(expected))]
     same = stored.get("version") == VERSION and stored.get("run") == run
@@ -89,6 +83,23 @@ def load_run(path: Path | str, run: str, like: State) -> State:
     return jax.tree.unflatten(
         structure, [_as(leaf, wanted) for leaf, wanted in zip(leaves, expected, strict=True)]
     )
+
+
+def stored_arrays(path: Path | str) -> dict[str, np.ndarray]:
+    """Arrays of a file that `save_run` wrote, of whatever run.
+
+    Raises
+    ------
+    TrainError
+        When the file cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise TrainError(
+            f"{path}: not the state of a run ({error}); delete it, or give another file, to start from the beginning"
+        ) from error
 
 
 def _as(leaf: Any, wanted: object) -> object:

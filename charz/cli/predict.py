@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from charz.cli.cluster import ChunkSize, Dask, Resume, Workers, check_place, chunks_of, place
 from charz.cli.gates import HOMODYNE, solve
 from charz.cli.output import Report
 from charz.cli.progress import progress_bar
@@ -32,6 +33,10 @@ def predict(
         ),
     ] = "in-situ",
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the accuracies to this PNG file.")] = None,
+    dask: Dask = None,
+    workers: Workers = None,
+    chunk_size: ChunkSize = 4,
+    resume: Resume = False,
     as_json: Json = False,
 ) -> None:
     """Predict the accuracy of networks on devices nobody has measured, with a 90 % interval."""
@@ -40,13 +45,21 @@ def predict(
     from charz import store
     from charz.errors import TrainError
     from charz.learning import Design, Inference, TrainOptions, predict_accuracy
+    from charz.learning.chunk_store import check_store, delete_store
     from charz.learning.energy import event_attrs
     from charz.learning.predict import summary
 
     report = Report(as_json)
+    check_place(dask, workers)
     if request.scheme == HOMODYNE:
+        if dask is not None or workers is not None or resume:
+            raise TrainError(
+                f"--dask, --workers and --resume do not apply to scheme {HOMODYNE!r}: its gates take seconds"
+            )
         solve(request, draws, output, report, predict=True)
         return
+    chunks = chunks_of(output)
+    check_store(chunks, resume=resume)
     devices = load_devices(request)
     data = load_data(request)
     chosen = build_scheme(request, data, devices)
@@ -56,7 +69,7 @@ def predict(
             f"scheme {request.scheme!r} has no devices whose uncertainty could be propagated; use `charz train`"
         )
     warn_of_devices(report, devices)
-    with progress_bar("networks") as advance:
+    with place(dask, workers) as client, progress_bar("networks") as advance:
         prediction = predict_accuracy(
             jax.random.key(request.seed),
             chosen,
@@ -68,7 +81,11 @@ def predict(
             design=Design(draws, arrays, seeds, repeats),
             options=TrainOptions(request.epochs, request.batch_size, request.patience),
             inference=inference,
+            chunk_size=chunk_size,
             on_progress=advance,
+            client=client,
+            chunks=chunks,
+            resume=resume,
         )
     prediction.attrs |= {"kind": "accuracy prediction", "data": data.source}
     prediction.attrs |= event_attrs(chosen, inference)
@@ -76,6 +93,7 @@ def predict(
         request, devices, mode=mode, draws=draws, arrays=arrays, seeds=seeds, repeats=repeats
     )
     store.save_result(prediction, output)
+    delete_store(chunks)
     if plot is not None:
         from charz.plots.accuracy import plot_accuracy
 

@@ -32,11 +32,10 @@ def test_prediction_is_labelled_and_reproducible(mode, digits, population):
 
 
 @pytest.mark.parametrize("mode", ["in-situ", "transfer"])
-def test_chunks_do_not_change_the_result(mode, digits, population):
+def test_chunks_do_not_change_a_bit_of_the_result(mode, digits, population):
     whole = predict(digits, population(), mode, chunk_size=12)
-    parts = predict(digits, population(), mode, chunk_size=5)
-    # Another batch size changes the order of floating-point sums, so single samples may tip over.
-    np.testing.assert_allclose(whole["accuracy"], parts["accuracy"], atol=0.02)
+    for chunk_size in (1, 5):
+        assert whole.identical(predict(digits, population(), mode, chunk_size=chunk_size))
 
 
 def test_transfer_suffers_from_spread_and_in_situ_adapts(digits, population):
@@ -58,7 +57,8 @@ def test_progress_ends_with_all_networks(digits, population):
     predict(
         digits, population(), "in-situ", epochs=1, chunk_size=5, on_progress=lambda *step: seen.append(step)
     )
-    assert seen == [(5, 12), (10, 12), (12, 12)]
+    assert seen[-1] == (12, 12)
+    assert sorted(np.diff([0, *(done for done, _ in seen)])) == [2, 5, 5]  # chunks finish in any order
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,9 @@ def calibrated_range(number, probability=0.99):
     return scipy.stats.binom.ppf(tail, number, 0.9), scipy.stats.binom.ppf(1 - tail, number, 0.9)
 
 
+@pytest.mark.slow
 def test_a_few_truths_are_covered(digits):
-    """The default suite's small run: too few coverages would be a gross error."""
+    """A small run first: too few coverages would be a gross error."""
     result = run(("transfer",), digits, num_truths=3, seed=1)["transfer"]
     assert result["covered"] >= calibrated_range(3)[0]
     assert result["width"] > 1.5 * result["plug_width"]

@@ -199,6 +199,7 @@ def test_devices_can_store_the_weights_of_any_estimator(digits):
         assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state.weights))
 
 
+@pytest.mark.slow
 def test_carry_makes_learning_on_noisy_devices_possible(digits):
     """Acceptance test F: single devices of 64 pulses hold ±0.5, and steps draw them to the middle."""
     data, test = digits

@@ -112,8 +112,9 @@ def memristors(tmp_path_factory):
     polarity = up_and_down(30)
     reads = soft_bounds_trains(np.random.default_rng(0), polarity, num_devices=3)
     posterior = fit(
-        train_dataset(reads, polarity), "soft-bounds", key=jax.random.key(0), warmup=200, draws=200
-    )
+        train_dataset(reads, polarity), "soft-bounds", key=jax.random.key(0), pool="complete",
+        draws=100, warmup=200, chains=2,
+    )  # fmt: skip
     posterior.save(path)
     return path, posterior
 

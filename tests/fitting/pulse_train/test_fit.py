@@ -132,14 +132,9 @@ def test_a_cell_measured_the_wrong_way_round_is_one_without_contrast():
     np.testing.assert_allclose(device.conductance_reset, [1e-6, 3e-6], rtol=1e-6)
 
 
-# Hierarchies take long to compile; the protocol's tests fit one by default.
-FITS = [
-    pytest.param(name, marks=pytest.mark.slow if name != "powers" else ())
-    for name in ("stuck", "population", "states", "powers")
-]
-
-
-@pytest.mark.parametrize("name", FITS)
+# Slow: these take long to compile; the protocol's tests fit one model of the family by default.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stuck", "population", "states", "powers"])
 def test_healthy_fits_pass_their_checks(name, request):
     posterior = request.getfixturevalue(name)
     results = check(posterior)

@@ -108,7 +108,15 @@ def test_the_line_passes_on_a_linear_device_and_loses_nothing():
     assert linear.difference <= 4 * linear.se
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: f"{wrong.model}: {wrong.name}")
+# By default one case of each model; the others, each a fit of its own, are slow tests.
+FIRST = [next(wrong for wrong in WRONG if wrong.model == model) for model in ("linear", "surrogate")]
+CASES = [
+    pytest.param(wrong, id=f"{wrong.model}: {wrong.name}", marks=() if wrong in FIRST else pytest.mark.slow)
+    for wrong in WRONG
+]
+
+
+@pytest.mark.parametrize("wrong", CASES)
 def test_a_wrong_model_is_caught(wrong):
     posterior = fit(wrong.dataset, wrong.model, key=jax.random.key(11), pool=wrong.pool, draws=300, chains=2)
     results = {one.name: one for one in check(posterior)}

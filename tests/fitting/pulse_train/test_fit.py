@@ -133,8 +133,10 @@ def test_a_cell_measured_the_wrong_way_round_is_one_without_contrast():
 
 
 # Slow: these take long to compile; the protocol's tests fit one model of the family by default.
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["stuck", "population", "states", "powers"])
+FITS = [pytest.param(name, marks=pytest.mark.slow) for name in ("stuck", "population", "states", "powers")]
+
+
+@pytest.mark.parametrize("name", FITS)
 def test_healthy_fits_pass_their_checks(name, request):
     posterior = request.getfixturevalue(name)
     results = check(posterior)

@@ -29,6 +29,7 @@ AHEAD = 2
 PATIENCE = 30
 # Read by XLA when a process computes for the first time: threads of its pool for one program.
 JAX_THREADS = "NPROC"
+LOOPBACK = "127.0.0.1"
 
 
 def on_cluster(client: "Client") -> Workshop:
@@ -73,17 +74,17 @@ def on_cluster(client: "Client") -> Workshop:
             for future in finished:
                 yield running[future], future.result()
                 del running[future]
-                for new in send(_places(client) - len(running)):
+                for new in send(max(0, _places(client) - len(running))):
                     finished.add(new)
         except KilledWorker as error:
             raise TrainError(
                 f"a chunk of networks was lost with every worker that tried it ({error}): they were probably out of"
                 " memory; start workers with more of it, or send fewer networks at a time to each"
             ) from error
-        except FutureCancelledError as error:
+        except (FutureCancelledError, OSError) as error:
             raise TrainError(
-                f"the cluster gave up a chunk of networks ({error}): its scheduler was probably stopped; go on from"
-                " the stored chunks with another one"
+                f"the cluster gave up a chunk of networks ({error}): its scheduler was probably stopped; start one, and"
+                " go on from the stored chunks, if they were to be stored"
             ) from error
         finally:
             client.cancel([shared, *running])
@@ -105,13 +106,13 @@ def local_client(num_workers: int) -> Iterator["Client"]:
     require_dask()
     from distributed import Client, LocalCluster
 
-    # No dashboard, which would open a port; no limit of memory, at which Dask would pause and kill workers: in process
-    # there is none either.
+    # A dashboard on whatever port is free, for this machine alone. No limit of memory, at which Dask would pause and
+    # kill workers: in process there is none either.
     cluster = LocalCluster(
         n_workers=num_workers,
         threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=None,
+        host=LOOPBACK,
+        dashboard_address=f"{LOOPBACK}:0",
         memory_limit=0,
     )
     with cluster, Client(cluster) as client:

@@ -25,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     The default suite compiles hundreds of small programs and runs each for a moment; the older generator halves the
     time that takes. Slow runs and benchmarks are compiled as users run them.
     """
+    os.environ.setdefault("CHARZ_COMPILATION_CACHE", "off")  # tests leave nothing in the user's folders
     if config.option.markexpr == "not slow" and not config.option.benchmark_enable:
         os.environ.setdefault(
             "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"

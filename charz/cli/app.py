@@ -7,6 +7,7 @@ from typing import NoReturn
 import typer
 
 from charz.cli.output import EXIT_BAD_INPUT
+from charz.compilation_cache import keep_compiled_programs
 from charz.errors import CharzError
 
 # name of the command: module that defines it as a function of the same name
@@ -43,6 +44,7 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Run the command line; bad input and wrong usage become one line on stderr and exit code 2."""
+    keep_compiled_programs()
     try:
         code = app(standalone_mode=False)
     except (CharzError, OSError) as error:

@@ -15,14 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import xarray as xr
+from design_pulse_switching import skeleton
 from scipy import stats
 
 from charz.datasets import load_images
 from charz.devices import ThermalActivation, TwoDirections
 from charz.fitting import fit
 from charz.learning import Batch, Design, GxnorMtj, TrainingData, TrainOptions, predict_accuracy
-from charz.schema import validate
 
 TABLE = Path(__file__).parents[1] / "results" / "junction-spread.md"
 SPREADS = (0.02, 0.1, 0.2, 0.4)
@@ -39,18 +38,7 @@ def measured(spread, seed):
     amplitude = np.linspace(0.3, 0.95, 12) * np.exp(spread * np.linspace(-1, 1.5, 12))
     law = ThermalActivation(*map(jnp.asarray, (STABILITY, critical, ATTEMPT_TIME, WIDTH)))
     switched = random.binomial(NUM_TRIALS, np.asarray(law.probability(jnp.asarray(amplitude)), float))
-    shape, dims = switched.shape, ("device", "setting")
-    values = {
-        "amplitude": (np.broadcast_to(amplitude, shape), "V"), "width": (np.full(shape, WIDTH), "s"),
-        "num_trials": (np.full(shape, NUM_TRIALS), "1"), "num_switched": (switched, "1"),
-    }  # fmt: skip
-    return validate(
-        xr.Dataset(
-            {name: (dims, np.array(value), {"units": unit}) for name, (value, unit) in values.items()},
-            {"device": [f"junction-{index:02d}" for index in range(NUM_JUNCTIONS)]},
-            {"experiment": "pulse_switching", "source_file": "simulated"},
-        )
-    )
+    return skeleton(NUM_JUNCTIONS, amplitude, NUM_TRIALS, switched, width=WIDTH)
 
 
 def digits():

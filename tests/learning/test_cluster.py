@@ -203,6 +203,7 @@ def test_nothing_answers(monkeypatch):
         remote_client("tcp://127.0.0.1:1").__enter__()
 
 
+@pytest.mark.slow
 def test_a_chunk_that_kills_every_worker_is_given_up():
     with dask_config({"distributed.scheduler.allowed-failures": 0}), empty_cluster() as cluster:
         worker = dask("worker", cluster.scheduler_address, "--no-nanny")
@@ -213,6 +214,7 @@ def test_a_chunk_that_kills_every_worker_is_given_up():
         worker.wait()
 
 
+@pytest.mark.slow
 def test_a_lost_scheduler_is_said(cluster_of_one):
     """What was stored stays; the rest needs another cluster."""
     cluster, client = cluster_of_one

@@ -1,7 +1,5 @@
 """`charz predict` on worker processes and on a Dask cluster: the same file, also after a kill."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -9,6 +7,7 @@ import time
 import pytest
 
 distributed = pytest.importorskip("distributed", reason="pip install 'charz[dask]'")
+psutil = pytest.importorskip("psutil")  # Dask needs it
 COMMAND = "predict --scheme mean-variance --device mean-wire --data digits --epochs 2 --arrays 2 --seeds 1 --repeats 2"
 QUICK = f"{COMMAND} --draws 3"
 
@@ -81,12 +80,11 @@ def test_dask_is_an_extra(option, run, monkeypatch):
 
 
 def workers_of(client):
-    """Process numbers of a client's workers, youngest last."""
-    table = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in table.splitlines()[1:]]
-    return [
-        int(pid) for pid, parent, command in rows if int(parent) == client.pid and "spawn_main" in command
-    ]
+    """Worker processes of a client, youngest last."""
+    children = psutil.Process(client.pid).children()
+    return sorted(
+        (one for one in children if "spawn_main" in " ".join(one.cmdline())), key=lambda one: one.pid
+    )
 
 
 def wait_for(condition, seconds=120):
@@ -96,12 +94,9 @@ def wait_for(condition, seconds=120):
         time.sleep(0.02)
 
 
-def running(pid):
-    """Whether a process computes still: neither gone nor waiting to be collected."""
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True
-    ).stdout.strip()
-    return bool(state) and not state.startswith("Z")
+def computes(process):
+    """Whether it is neither gone nor waiting to be collected."""
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.slow
@@ -122,7 +117,7 @@ def test_a_killed_worker_and_a_killed_client_cost_no_stored_chunk(tmp_path):
     client = charz("-o", "out.nc", "--workers", "2")
     wait_for(lambda: len(stored()) >= 4)
     workers = workers_of(client)
-    os.kill(workers[-1], signal.SIGKILL)
+    workers[-1].kill()
     seen = len(stored())
     wait_for(lambda: len(stored()) >= seen + 4)
     workers = workers_of(client)
@@ -131,7 +126,7 @@ def test_a_killed_worker_and_a_killed_client_cost_no_stored_chunk(tmp_path):
     client.stderr.close()
     before = stored()
     assert 8 <= len(before) < 64
-    wait_for(lambda: not any(map(running, workers)))  # no process outlives its client
+    wait_for(lambda: not any(map(computes, workers)))  # no process outlives its client
     assert not (tmp_path / "out.nc").exists()
 
     again = charz("-o", "out.nc", "--workers", "1", "--resume")

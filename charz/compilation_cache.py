@@ -1,8 +1,8 @@
 """Compiled programs are kept in the user's cache folder, so that a second run of a command starts at once.
 
 JAX compiles a program for each shape of data; that takes most of the time of a short command. Its own persistent cache
-knows a program by its code and versions, so that nothing stale is ever taken; processors have folders of their own here,
-for machines that share a home folder.
+knows a program by its code and versions, so that nothing stale is ever taken; each kind of processor has a folder of
+its own here, for machines that share a home folder.
 """
 
 import hashlib

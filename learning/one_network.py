@@ -40,24 +40,24 @@ class Setting(NamedTuple):
 
 
 class ToTrain(NamedTuple):
-    """A network that is trained on devices as believed; leaves lead with a ``row`` axis, of one network 1."""
+    """A network that is trained on devices as believed; leaves lead with a ``row`` axis, keys are their words."""
 
-    train_key: Array
+    train_key: np.ndarray
 
 
 class ToTrainAndRead(NamedTuple):
     """A network that is trained and read on the same devices."""
 
-    train_key: Array
-    read_key: Array
+    train_key: np.ndarray
+    read_key: np.ndarray
     actual: PyTree
 
 
 class ToProgram(NamedTuple):
     """A trained network that is written to other devices and read there."""
 
-    write_key: Array
-    read_key: Array
+    write_key: np.ndarray
+    read_key: np.ndarray
     actual: PyTree
     state: RuleState
 
@@ -123,7 +123,7 @@ def on_host(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf, tree)
 
 
-def _keys(setting: Setting, words: Array) -> PRNGKeyArray:
+def _keys(setting: Setting, words: np.ndarray) -> PRNGKeyArray:
     return jax.random.wrap_key_data(jnp.asarray(words), impl=setting.key_kind)
 
 
@@ -135,7 +135,9 @@ def _as_believed(setting: Setting) -> PyTree:
     return _with_row_axis(setting.scheme.hardware(setting.believed, setting.believed))
 
 
-def _read(setting: Setting, words: Array, devices: PyTree, state: RuleState) -> Float[Array, "row repeat"]:
+def _read(
+    setting: Setting, words: np.ndarray, devices: PyTree, state: RuleState
+) -> Float[Array, "row repeat"]:
     keys = _keys(setting, words)
     return evaluate(keys, setting.scheme, devices, state, setting.test, setting.repeats, setting.inference)
 

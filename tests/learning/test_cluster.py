@@ -8,12 +8,15 @@ import sys
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from charz.devices import mean_wire
+from charz.devices import mean_wire, published_junction
+from charz.devices.junction_pair import example_junction
 from charz.errors import TrainError
-from charz.learning import Design, MeanVariance, TrainOptions, predict_accuracy
+from charz.learning import Danp, Design, GxnorMtj, MeanVariance, TrainOptions, predict_accuracy
+from charz.learning.architecture import parse_architecture
 from charz.learning.cluster import local_client, on_cluster, remote_client
 from charz.learning.work import Part, finish
 
@@ -21,6 +24,14 @@ distributed = pytest.importorskip("distributed", reason="pip install 'charz[dask
 dask_config = pytest.importorskip("dask").config.set
 SCHEME = MeanVariance((64, 10), num_reads=1, drive_range=(2.6, 6.6))
 DESIGN = Design(draws=3, arrays=2, seeds=2, repeats=2)
+WIDE = {
+    "mean-variance": (MeanVariance((64, 512, 10), num_reads=4, drive_range=(2.6, 6.6)), mean_wire()),
+    "danp": (Danp((64, 512, 512, 10), learning_rate=0.02), published_junction()),
+    "gxnor-mtj": (
+        GxnorMtj(parse_architecture("16C3-MP2-256-10", (8, 8, 1))),
+        example_junction(),
+    ),
+}
 NETWORKS = DESIGN.num_networks
 
 
@@ -82,9 +93,9 @@ def predict(digits, population):
 
     def call(mode="in-situ", seed=0, **options):
         options = {"design": DESIGN, "options": TrainOptions(epochs=3), **options}
-        return predict_accuracy(
-            jax.random.key(seed), SCHEME, population(), mean_wire(), data, test, mode=mode, **options
-        )
+        network = (options.pop("scheme", SCHEME), options.pop("population", population()))
+        believed = options.pop("believed", mean_wire())
+        return predict_accuracy(jax.random.key(seed), *network, believed, data, test, mode=mode, **options)
 
     return call
 
@@ -115,6 +126,21 @@ def test_workers_give_the_bits_of_this_process(predict, expected, client):
             assert expected[mode].identical(predict(mode, client=client, chunk_size=chunk_size))
     computed = client.run(lambda dask_worker: dask_worker.state.executed_count)
     assert min(computed.values()) > 1, computed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["in-situ", "transfer"])
+@pytest.mark.parametrize("name", WIDE)
+def test_wide_layers_do_not_depend_on_threads(name, mode, predict, client):
+    """Products large enough that XLA could share them among the threads of a worker."""
+    scheme, device = WIDE[name]
+
+    def alike(key, num_draws, shape):
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_draws, *shape)), device)
+
+    options = {"scheme": scheme, "population": alike, "believed": device, "options": TrainOptions(epochs=2)}
+    here = predict(mode, **options)
+    assert here.identical(predict(mode, client=client, chunk_size=1, **options))
 
 
 def test_a_lost_worker_costs_its_chunk_alone(predict, expected, client, cluster):

@@ -137,6 +137,7 @@ def inference_count(
     activity: float = 1.0,
     devices: int = 1,
     pulsed: bool = False,
+    analog_inputs: bool = False,
 ) -> Count:
     r"""Events of one inference: every layer's inputs, weights and outputs, for each pass and each image position.
 
@@ -154,6 +155,9 @@ def inference_count(
         Devices a weight, each of which is read.
     pulsed : bool
         Each read follows a pulse that makes its outcome anew (domain-wall wires).
+    analog_inputs : bool
+        Of binary signals: the inputs of the first layer are analog all the same. Each passes a DAC, once a sample:
+        what it gives is held for all passes.
 
     Raises
     ------
@@ -164,19 +168,27 @@ def inference_count(
         raise TrainError(f"passes is {passes}; an inference is at least one")
     if not 0 <= activity <= 1:
         raise TrainError(f"activity is {activity}; it is a share of signals, from 0 to 1")
-    inputs = outputs = macs = 0
-    shapes = zip(architecture.weight_shapes, architecture.positions, strict=True)
-    for (num_inputs, num_outputs), positions in shapes:
-        inputs += passes * positions * num_inputs
-        outputs += passes * positions * num_outputs
-        macs += passes * positions * num_inputs * num_outputs
-    once = float(macs // passes)
-    reads = float(devices * macs)
-    pulses = reads if pulsed else 0.0
-    if binary:
-        reads, pulses = activity * reads, activity * pulses
-        return Count(reads, pulses, drivers=activity * inputs, comparators=float(outputs), macs=once)
-    return Count(reads, pulses, adcs=float(outputs), dacs=float(inputs), macs=once)
+    shapes = list(zip(architecture.weight_shapes, architecture.positions, strict=True))
+    inputs = passes * sum(positions * num_inputs for (num_inputs, _), positions in shapes)
+    outputs = passes * sum(positions * num_outputs for (_, num_outputs), positions in shapes)
+    macs = [float(positions * num_inputs * num_outputs) for (num_inputs, num_outputs), positions in shapes]
+    once = sum(macs)
+    if not binary:
+        reads = passes * devices * once
+        return Count(reads, reads if pulsed else 0.0, adcs=float(outputs), dacs=float(inputs), macs=once)
+    held = 0.0
+    if analog_inputs:
+        (num_inputs, _), positions = shapes[0]
+        inputs, held = inputs - passes * positions * num_inputs, macs[0]
+    reads = passes * devices * (activity * (once - held) + held)
+    return Count(
+        reads,
+        reads if pulsed else 0.0,
+        drivers=activity * inputs,
+        comparators=float(outputs),
+        dacs=float(architecture.num_inputs) if analog_inputs else 0.0,
+        macs=once,
+    )
 
 
 def mac_energy(num_inputs: int, num_outputs: int, cell: Cell, periphery: Periphery, **how: float) -> Energy:

@@ -120,11 +120,18 @@ class BinaryStochastic(DenseScheme):
     def inference_count(self, inference: Inference) -> Count:
         """Single bits on lines and comparators, a pass a vote; without noise, converters.
 
-        Every line is taken to be on, which is the most that a pass can cost.
+        Analog inputs of the first layer are converted once a sample, in training at each pass. Every line is taken
+        to be on, which is the most that a pass can cost.
         """
         passes = inference.votes if inference.mode == "votes" else 1
         binary = inference.mode != "deterministic"
-        return inference_count(self.architecture, passes=passes, binary=binary, devices=self.coding.devices)
+        return inference_count(
+            self.architecture,
+            passes=passes,
+            binary=binary,
+            devices=self.coding.devices,
+            analog_inputs=self.input_signals == "analog",
+        )
 
     def training_count(self, counts: Mapping[str, float]) -> Count:
         """As of every scheme; a read of a weight reads all its devices."""

@@ -80,9 +80,12 @@ class GxnorMtj(QuantizedScheme):
         return JunctionPairs(actual, believed)
 
     def inference_count(self, inference: Inference) -> Count:
-        """One pass, in which both junctions of each weight are read; ternary signals on lines and comparators."""
+        """One pass, in which both junctions of each weight are read; ternary signals on lines and comparators.
+
+        The inputs of the first layer are not ternary: they are converted.
+        """
         passes = inference.votes if inference.mode == "votes" else 1
-        return inference_count(self.architecture, passes=passes, binary=True, devices=2)
+        return inference_count(self.architecture, passes=passes, binary=True, devices=2, analog_inputs=True)
 
     def training_count(self, counts: Mapping[str, float]) -> Count:
         """Pulses by their own widths, which were counted."""

@@ -73,6 +73,14 @@ def test_measurements_multiply():
     assert inference_count(network).adcs == 36 * 4 + 10
 
 
+def test_analog_inputs_of_binary_networks_are_converted_once():
+    """16 inputs on DACs, held for all votes and read in full; the hidden layer's bits at their activity."""
+    count = inference_count(dense(16, 6, 4), passes=3, binary=True, activity=0.5, analog_inputs=True)
+    assert count == Count(reads=3 * (96 + 12), drivers=9, comparators=30, dacs=16, macs=120)
+    image = parse_architecture("4C3-MP2-10", (8, 8, 1))
+    assert inference_count(image, passes=2, binary=True, analog_inputs=True).dacs == 64
+
+
 def test_draws_of_a_posterior_give_an_interval():
     conductance = np.random.default_rng(0).normal(1e-5, 1e-6, 4000)
     joules = energy(Count(reads=1000), Cell(conductance), NOTHING)

@@ -86,6 +86,6 @@ def in_process(part: Part, chunks: list[np.ndarray]) -> Iterator[Chunk]:
         running = {pool.submit(work, rows): rows for rows in chunks}
         try:
             for future in as_completed(running):
-                yield running[future], future.result()
+                yield running.pop(future), future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

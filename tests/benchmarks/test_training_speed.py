@@ -63,7 +63,7 @@ def test_one_network(benchmark):
 
 
 def train_draws():
-    """64 posterior draws as `predict_accuracy` trains them: in chunks, on the CPUs there are."""
+    """64 posterior draws in chunks, side by side in an array, on the CPUs there are."""
     keys, scheme, hardware, batches, options = arguments(NUM_DRAWS)
 
     def one_chunk(rows):

@@ -45,8 +45,9 @@ def dask(*arguments, **environment):
         "127.0.0.1",
         "--no-dashboard",
     ]
+    without = {name: value for name, value in os.environ.items() if name != "NPROC"}
     return subprocess.Popen(
-        [*command, *map(str, arguments[1:])], env={**os.environ, **environment}, stderr=subprocess.DEVNULL
+        [*command, *map(str, arguments[1:])], env={**without, **environment}, stderr=subprocess.DEVNULL
     )
 
 
@@ -73,9 +74,9 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """Two workers, whose JAX has one thread and three; this process has as many as there are CPUs."""
+    """Two workers: JAX of one has three threads, that of the other is told to have one; here it has one a CPU."""
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
-    cluster.workers = [cluster.add_worker(NPROC=threads) for threads in "13"]
+    cluster.workers = [cluster.add_worker(NPROC="3"), cluster.add_worker()]
     yield cluster
     cluster.stop()
 
@@ -101,7 +102,8 @@ def predict(digits, population):
 
 
 @pytest.fixture(scope="module")
-def expected(predict):
+def expected(predict, cluster):
+    """Of this process; computed while the workers, which are first asked for, start."""
     return {mode: predict(mode) for mode in ("in-situ", "transfer")}
 
 
@@ -126,12 +128,23 @@ def test_workers_give_the_bits_of_this_process(predict, expected, client):
             assert expected[mode].identical(predict(mode, client=client, chunk_size=chunk_size))
     computed = client.run(lambda dask_worker: dask_worker.state.executed_count)
     assert min(computed.values()) > 1, computed
+    assert sorted(client.run(lambda: os.environ["NPROC"]).values()) == ["1", "3"]
+
+
+def trained(chunks):
+    """Every array of what was trained, by file."""
+    files = sorted(chunks.glob("trained-*.npz"))
+    return {f"{path.name}: {name}": array for path in files for name, array in np.load(path).items()}
+
+
+def test_every_bit_of_a_trained_network_is_the_same(predict, client, tmp_path):
+    """Accuracies are coarse; what was learnt is not."""
+    check_states(predict, client, tmp_path, {})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["in-situ", "transfer"])
 @pytest.mark.parametrize("name", WIDE)
-def test_wide_layers_do_not_depend_on_threads(name, mode, predict, client):
+def test_wide_layers_do_not_depend_on_threads(name, predict, client, tmp_path):
     """Products large enough that XLA could share them among the threads of a worker."""
     scheme, device = WIDE[name]
 
@@ -139,27 +152,19 @@ def test_wide_layers_do_not_depend_on_threads(name, mode, predict, client):
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_draws, *shape)), device)
 
     options = {"scheme": scheme, "population": alike, "believed": device, "options": TrainOptions(epochs=2)}
-    here = predict(mode, **options)
-    assert here.identical(predict(mode, client=client, chunk_size=1, **options))
+    check_states(predict, client, tmp_path, options)
 
 
-def test_a_lost_worker_costs_its_chunk_alone(predict, expected, client, cluster):
-    """A worker comes late, is told its threads, and dies; the others were told theirs when they were started."""
-    worker = cluster.add_worker()
-    client.wait_for_workers(3, timeout=60)
-    seen, threads = [], {}
-
-    def listen(done, total):
-        if not seen:
-            threads.update(client.run(lambda: os.environ["NPROC"]))
-            worker.send_signal(signal.SIGKILL)
-        seen.append(done)
-
-    again = predict(client=client, chunk_size=1, on_progress=listen)
-    assert expected["in-situ"].identical(again)
-    assert seen == list(range(1, NETWORKS + 1))
-    assert sorted(threads.values()) == ["1", "1", "3"]
-    worker.wait()
+def check_states(predict, client, folder, options):
+    """Here and on the workers, two of which have JAX with one thread and with three."""
+    here = predict("transfer", chunk_size=1, chunks=folder / "here", **options)
+    there = predict("transfer", chunk_size=1, chunks=folder / "there", client=client, **options)
+    assert here.identical(there)
+    states = trained(folder / "here"), trained(folder / "there")
+    assert states[0].keys() == states[1].keys()
+    assert len(states[0]) > 2 * DESIGN.seeds
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][name], err_msg=name)
 
 
 @pytest.mark.parametrize("mode", ["in-situ", "transfer"])
@@ -214,6 +219,21 @@ def test_other_versions_are_refused(predict, client, monkeypatch):
     monkeypatch.setattr("charz.learning.cluster.versions", lambda: ("charz 0.0.0",))
     with pytest.raises(TrainError, match=r"would give other bits than this process with charz 0.0.0"):
         predict(client=client)
+
+
+def test_a_lost_worker_costs_its_chunk_alone(predict, expected, client, cluster):
+    """Killed after the first chunk; the other worker does the rest, and no chunk comes twice."""
+    seen = []
+
+    def listen(done, total):
+        if not seen:
+            cluster.workers[0].kill()
+        seen.append(done)
+
+    again = predict(client=client, chunk_size=1, on_progress=listen)
+    assert expected["in-situ"].identical(again)
+    assert seen == list(range(1, NETWORKS + 1))
+    assert cluster.workers[0].wait() == -signal.SIGKILL
 
 
 def test_without_workers_nothing_is_waited_for_long(predict, monkeypatch):

@@ -1,0 +1,108 @@
+"""Speed of a prediction on worker processes of this machine: two against one, and against threads of one process.
+
+    CHARZ_WRITE_RESULTS=1 pytest tests/benchmarks/test_cluster_speed.py --benchmark-enable
+
+writes the table anew. Only ratios of one run mean anything. Without --benchmark-enable nothing runs: starting workers
+takes longer than any default test may, and what they do is tested in tests/learning/test_cluster.py.
+"""
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from charz.datasets import load_images
+from charz.devices import mean_wire
+from charz.learning import Batch, Design, MeanVariance, TrainingData, TrainOptions, predict_accuracy
+from charz.learning.cluster import local_client
+
+pytest.importorskip("distributed", reason="pip install 'charz[dask]'")
+TABLE = Path(__file__).parents[1] / "results" / "benchmark-cluster.md"
+SCHEME = MeanVariance((64, 64, 10), num_reads=16, drive_range=(2.6, 6.6))
+DESIGN = Design(draws=32, arrays=1, seeds=1, repeats=4)
+OPTIONS = TrainOptions(epochs=60, patience=60)
+REQUIRED = 1.6
+PLACES = {"threads of one process": 0, "1 worker": 1, "2 workers": 2}
+measured: dict[str, float] = {}
+results = {}
+
+
+def alike(key, num_draws, shape):
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_draws, *shape)), mean_wire())
+
+
+@pytest.fixture(scope="module")
+def predict():
+    images = load_images("digits", seed=0)
+    training, validation, test = (
+        Batch(jnp.asarray(x), jnp.asarray(y))
+        for x, y in (
+            (images.train_x, images.train_y),
+            (images.validation_x, images.validation_y),
+            (images.test_x, images.test_y),
+        )
+    )
+
+    def call(client, design=DESIGN):
+        key, data = jax.random.key(0), TrainingData(training, validation)
+        return predict_accuracy(
+            key,
+            SCHEME,
+            alike,
+            mean_wire(),
+            data,
+            test,
+            design=design,
+            options=OPTIONS,
+            chunk_size=2,
+            client=client,
+        )
+
+    return call
+
+
+@pytest.mark.benchmark(group=f"prediction of {DESIGN.num_networks} networks")
+@pytest.mark.parametrize("name", PLACES)
+def test_prediction(benchmark, predict, name):
+    if not benchmark.enabled:
+        pytest.skip("workers take seconds to start; run with --benchmark-enable")
+    workers = PLACES[name]
+    with local_client(workers) if workers else nullcontext() as client:
+        predict(client)  # every worker compiles
+        results[name] = benchmark.pedantic(predict, args=(client,), rounds=3)
+    measured[name] = benchmark.stats.stats.min
+
+
+def test_two_workers_do_nearly_twice_as_much():
+    if len(measured) < len(PLACES):
+        pytest.skip("timings are taken with --benchmark-enable")
+    assert results["1 worker"].identical(results["2 workers"])
+    assert results["1 worker"].identical(results["threads of one process"])
+    if (os.cpu_count() or 1) >= 2:
+        assert measured["1 worker"] / measured["2 workers"] >= REQUIRED
+
+
+def test_table_is_written_on_demand():
+    if not (os.environ.get("CHARZ_WRITE_RESULTS") and len(measured) == len(PLACES)):
+        pytest.skip(
+            "timings are taken with --benchmark-enable; the table is written with CHARZ_WRITE_RESULTS=1"
+        )
+    lines = [
+        f"# Prediction of {DESIGN.num_networks} networks, 64-64-10, N = 16, 60 epochs, {os.cpu_count()} CPU cores",
+        "",
+        "Made by `CHARZ_WRITE_RESULTS=1 pytest tests/benchmarks/test_cluster_speed.py --benchmark-enable`.",
+        "Best of three rounds, compilation and start of workers apart; every place gave the same bits. Only ratios of",
+        "one run mean anything, and these only of a quiet machine: load average at the end of this run"
+        f" {os.getloadavg()[1]:.1f}, of which 1 to 2 its own.",
+        "",
+        "| place | networks/s | against one worker |",
+        "|---|---|---|",
+        *(
+            f"| {name} | {DESIGN.num_networks / seconds:.2f} | {measured['1 worker'] / seconds:.2f} |"
+            for name, seconds in measured.items()
+        ),
+    ]
+    TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -14,15 +14,13 @@ import numpy as np
 from charz.fitting.ascent import best_candidate, climb
 from charz.fitting.contract import Model
 from charz.fitting.density import Density
+from charz.fitting.differences import central_differences, refined_steps, steps_for
 from charz.fitting.priors import Prior, constants_of, families_of
 from charz.fitting.stand_in import StandIn, standard_error
 
 MAX_TIES = 8
 # Standard deviations by which the peak may be wrong because the tie lies apart from it.
 LARGEST_SHIFT = 0.05
-# Height in nats by which a step of the differences lowers a parabola: a tenth of a standard deviation.
-STEP_HEIGHT = 0.005
-MAX_REFINEMENTS = 20
 FIRST_STEP = 1e-4  # of the prior's standard deviation
 
 
@@ -65,13 +63,13 @@ def anchored_peak(model: Model, priors: Mapping[str, Prior], part: StandIn, pool
 
     density = density_of(part)
     start = best_candidate(model, part, pool == "complete", lambda eta: density(eta[None])[0][0])
-    steps = _refined(density, start, _first_steps(typical, start))
+    steps = refined_steps(lambda points: density(points)[0], start, _first_steps(typical, start))
     mode, curvature, prior_curvature = _climbed(density, typical, start, steps)
     for _ in range(MAX_TIES):
         tie = mode
         part = part.anchored(natural_values(model, tie, len(part.devices)))
         density = density_of(part)
-        mode, curvature, prior_curvature = _climbed(density, typical, tie, _steps(curvature))
+        mode, curvature, prior_curvature = _climbed(density, typical, tie, steps_for(curvature))
         if _shift(density, tie, mode, curvature) < LARGEST_SHIFT:
             return Peak(mode, curvature, prior_curvature, part)
     return Peak(mode, curvature, prior_curvature, None)
@@ -95,20 +93,8 @@ def expansion(
         Priors by linked name, in the order of the parameters.
     eta, steps : array (unit, parameter)
     """
-    size = eta.shape[1]
-    along = np.eye(size)
-    first, second = np.triu_indices(size, 1)
-    moves = np.concatenate([np.zeros((1, size)), along, along[first] + along[second]])
-    moves = np.concatenate([moves, -moves[1:]])[:, None] * steps
-    values = density(eta + moves)[0]
-    here, up, down = values[0], values[1 : len(values) // 2 + 1], values[len(values) // 2 + 1 :]
-    gradient = (up[:size] - down[:size]).T / (2 * steps)
-    bend = up + down - 2 * here  # (move, unit)
-    hessian = np.zeros((len(eta), size, size))
-    hessian[:, range(size), range(size)] = bend[:size].T / steps**2
-    mixed = (bend[size:] - bend[first] - bend[second]).T / (2 * steps[:, first] * steps[:, second])
-    hessian[:, first, second] = hessian[:, second, first] = mixed
-    return here, gradient, -hessian, _prior_curvature(typical, eta)
+    here, gradient, curvature = central_differences(lambda points: density(points)[0], eta, steps)
+    return here, gradient, curvature, _prior_curvature(typical, eta)
 
 
 def _climbed(
@@ -116,7 +102,7 @@ def _climbed(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Climb twice: the second time with steps that fit the curvature at the peak of the first."""
     mode, curvature, _ = climb(lambda eta: expansion(density, typical, eta, steps), start)
-    steps = _steps(curvature)
+    steps = steps_for(curvature)
     return climb(lambda eta: expansion(density, typical, eta, steps), mode)
 
 
@@ -133,27 +119,8 @@ def _shift(density: Density, tie: np.ndarray, mode: np.ndarray, curvature: np.nd
     return float(2 * error / max(distance, 1.0))
 
 
-def _steps(curvature: np.ndarray) -> np.ndarray:
-    diagonal = np.abs(np.diagonal(curvature, axis1=1, axis2=2))
-    return np.sqrt(2 * STEP_HEIGHT / np.maximum(diagonal, np.finfo(float).tiny))
-
-
 def _first_steps(typical: Mapping[str, Prior], eta: np.ndarray) -> np.ndarray:
     return FIRST_STEP / np.sqrt(np.maximum(_prior_curvature(typical, eta), np.finfo(float).tiny))
-
-
-def _refined(density: Density, eta: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Steps over which the log posterior bends by about as much as one of `STEP_HEIGHT`."""
-    along = np.eye(eta.shape[1])[:, None]
-    for _ in range(MAX_REFINEMENTS):
-        values = density(np.concatenate([eta[None], eta + along * steps, eta - along * steps]))[0]
-        up, down = np.split(values[1:], 2)
-        bend = np.abs(up + down - 2 * values[0]).T / 2
-        if np.all((bend > STEP_HEIGHT / 10) & (bend < 10 * STEP_HEIGHT)):
-            break
-        ratio = np.nan_to_num(bend / STEP_HEIGHT, nan=1e4, posinf=1e4)
-        steps = steps / np.sqrt(np.clip(ratio, 1e-4, 1e4))
-    return steps
 
 
 def _prior_curvature(typical: Mapping[str, Prior], eta: np.ndarray) -> np.ndarray:

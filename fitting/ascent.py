@@ -20,7 +20,9 @@ MAX_DAMPING = 1e9
 
 
 def climb(
-    expand: Callable[[np.ndarray], tuple[np.ndarray, ...]], eta: np.ndarray
+    expand: Callable[[np.ndarray], tuple[np.ndarray, ...]],
+    eta: np.ndarray,
+    small_decrement: float = SMALL_DECREMENT,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Climb from a start (unit, parameter): a step is kept only where it rises; each unit has its own damping.
 
@@ -29,6 +31,8 @@ def climb(
     expand : callable
         ``eta -> (value (unit,), gradient, curvature (unit, parameter, parameter), curvature of the prior)``.
     eta : array (unit, parameter)
+    small_decrement : float
+        Twice the climb, in nats, that is not worth a step: larger where values are known to fewer digits.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def climb(
     damping = np.full(len(eta), 1e-2)
     for _ in range(NUM_ITERATIONS):
         step, decrement = _step(gradient, curvature, damping)
-        if np.all((decrement < SMALL_DECREMENT) | (damping >= MAX_DAMPING)):
+        if np.all((decrement < small_decrement) | (damping >= MAX_DAMPING)):
             break
         proposed = expand(eta + step)
         better = (proposed[0] > value) & np.isfinite(proposed[1]).all(-1)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
 
 from charz.atomic import replacing
 
@@ -58,6 +59,9 @@ def energy_figure(points: Sequence[EnergyPoint], title: str = "") -> Figure:
                 point.name, (x, y), xytext=(6, -12), textcoords="offset points", fontsize=8, color="0.3"
             )
     axes.set_xscale("log")
+    # Over two decades or less, powers of ten alone would leave the axis with one number or two.
+    axes.xaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(2, 0.5)))
+    axes.tick_params(axis="x", which="minor", labelsize=7)
     axes.margins(x=0.15)
     axes.set_xlabel("energy of one inference (J)")
     axes.set_ylabel("test accuracy (%)")

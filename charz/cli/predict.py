@@ -35,7 +35,7 @@ def predict(
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the accuracies to this PNG file.")] = None,
     dask: Dask = None,
     workers: Workers = None,
-    chunk_size: ChunkSize = 4,
+    chunk_size: ChunkSize = 4,  # NETWORKS_A_CHUNK: importing it would load JAX for --help
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:

@@ -22,8 +22,8 @@ from charz.learning.cluster import local_client
 pytest.importorskip("distributed", reason="pip install 'charz[dask]'")
 TABLE = Path(__file__).parents[1] / "results" / "benchmark-cluster.md"
 SCHEME = MeanVariance((64, 64, 10), num_reads=16, drive_range=(2.6, 6.6))
-DESIGN = Design(draws=32, arrays=1, seeds=1, repeats=4)
-OPTIONS = TrainOptions(epochs=60, patience=60)
+DESIGN = Design(draws=16, arrays=1, seeds=1, repeats=4)
+OPTIONS = TrainOptions(epochs=30, patience=30)
 REQUIRED = 1.6
 PLACES = {"threads of one process": 0, "1 worker": 1, "2 workers": 2}
 measured: dict[str, float] = {}
@@ -71,7 +71,7 @@ def test_prediction(benchmark, predict, name):
         pytest.skip("workers take seconds to start; run with --benchmark-enable")
     workers = PLACES[name]
     with local_client(workers) if workers else nullcontext() as client:
-        predict(client)  # every worker compiles
+        predict(client, DESIGN._replace(draws=4))  # a chunk a worker: each compiles
         results[name] = benchmark.pedantic(predict, args=(client,), rounds=3)
     measured[name] = benchmark.stats.stats.min
 
@@ -91,7 +91,7 @@ def test_table_is_written_on_demand():
             "timings are taken with --benchmark-enable; the table is written with CHARZ_WRITE_RESULTS=1"
         )
     lines = [
-        f"# Prediction of {DESIGN.num_networks} networks, 64-64-10, N = 16, 60 epochs, {os.cpu_count()} CPU cores",
+        f"# Prediction of {DESIGN.num_networks} networks, 64-64-10, N = 16, 30 epochs, {os.cpu_count()} CPU cores",
         "",
         "Made by `CHARZ_WRITE_RESULTS=1 pytest tests/benchmarks/test_cluster_speed.py --benchmark-enable`.",
         "Best of three rounds, compilation and start of workers apart; every place gave the same bits. Only ratios of",

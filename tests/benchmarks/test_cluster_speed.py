@@ -7,6 +7,9 @@ takes longer than any default test may, and what they do is tested in tests/lear
 """
 
 import os
+import subprocess
+import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -25,6 +28,7 @@ SCHEME = MeanVariance((64, 64, 10), num_reads=16, drive_range=(2.6, 6.6))
 DESIGN = Design(draws=16, arrays=1, seeds=1, repeats=4)
 OPTIONS = TrainOptions(epochs=30, patience=30)
 REQUIRED = 1.6
+COUNTING = "for _ in range(50_000_000): pass"
 PLACES = {"threads of one process": 0, "1 worker": 1, "2 workers": 2}
 measured: dict[str, float] = {}
 results = {}
@@ -71,24 +75,43 @@ def test_prediction(benchmark, predict, name):
         pytest.skip("workers take seconds to start; run with --benchmark-enable")
     workers = PLACES[name]
     with local_client(workers) if workers else nullcontext() as client:
-        predict(client, DESIGN._replace(draws=4))  # a chunk a worker: each compiles
+        predict(client, DESIGN._replace(draws=8))  # enough chunks that every worker compiles
         results[name] = benchmark.pedantic(predict, args=(client,), rounds=3)
     measured[name] = benchmark.stats.stats.min
 
 
-def test_two_workers_do_nearly_twice_as_much():
-    if len(measured) < len(PLACES):
+def seconds_of(number):
+    """Wall time of as many processes side by side, each of which only counts."""
+    start = time.perf_counter()
+    processes = [subprocess.Popen([sys.executable, "-c", COUNTING]) for _ in range(number)]
+    for process in processes:
+        assert process.wait() == 0
+    return time.perf_counter() - start
+
+
+@pytest.fixture(scope="module")
+def room(request):
+    """How many times as much two processes do as one, on this machine at this time: 2 where two cores are free."""
+    if not request.config.option.benchmark_enable:
         pytest.skip("timings are taken with --benchmark-enable")
+    return 2 * min(seconds_of(1) for _ in range(3)) / min(seconds_of(2) for _ in range(3))
+
+
+def test_two_workers_do_nearly_twice_as_much(room):
     assert results["1 worker"].identical(results["2 workers"])
     assert results["1 worker"].identical(results["threads of one process"])
-    if (os.cpu_count() or 1) >= 2:
-        assert measured["1 worker"] / measured["2 workers"] >= REQUIRED
+    measured["room"] = room
+    if room < 1.9:
+        pytest.skip(
+            f"two processes that only count do {room:.2f} times what one does: no second core is free"
+        )
+    assert measured["1 worker"] / measured["2 workers"] >= REQUIRED
 
 
 def test_table_is_written_on_demand():
-    if not (os.environ.get("CHARZ_WRITE_RESULTS") and len(measured) == len(PLACES)):
+    if not (os.environ.get("CHARZ_WRITE_RESULTS") and measured.get("room", 0) >= 1.9):
         pytest.skip(
-            "timings are taken with --benchmark-enable; the table is written with CHARZ_WRITE_RESULTS=1"
+            "the table is written with --benchmark-enable and CHARZ_WRITE_RESULTS=1, where two cores are free"
         )
     lines = [
         f"# Prediction of {DESIGN.num_networks} networks, 64-64-10, N = 16, 30 epochs, {os.cpu_count()} CPU cores",
@@ -103,6 +126,9 @@ def test_table_is_written_on_demand():
         *(
             f"| {name} | {DESIGN.num_networks / seconds:.2f} | {measured['1 worker'] / seconds:.2f} |"
             for name, seconds in measured.items()
+            if name in PLACES
         ),
+        "",
+        f"Two processes that only count did {measured['room']:.2f} times what one did, after this run.",
     ]
     TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")

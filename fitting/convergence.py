@@ -28,8 +28,10 @@ class Convergence:
     worst : str
         Parameter with the smallest effective sample size.
     pareto_k : float, optional
-        Of a Laplace approximation: shape of the tail of its importance weights; `min_ess_bulk` is then the
+        Of an approximation: shape of the tail of its importance weights; `min_ess_bulk` is then the
         effective number of proposals, and R-hat has no meaning.
+    approximation : str
+        What the importance weights check, in words.
     """
 
     max_rhat: float
@@ -37,6 +39,7 @@ class Convergence:
     divergences: int
     worst: str
     pareto_k: float | None = None
+    approximation: str = "Laplace approximation"
 
     @property
     def mixed(self) -> bool:
@@ -62,7 +65,7 @@ class Convergence:
 
     def _statement_of_weights(self) -> str:
         numbers = (
-            f"Laplace approximation checked by Pareto-smoothed importance sampling: k {self.pareto_k:.2f}"
+            f"{self.approximation} checked by Pareto-smoothed importance sampling: k {self.pareto_k:.2f}"
             f" (limit {MAX_PARETO_K}), effective proposals {self.min_ess_bulk:.0f}"
             f" (limit {MIN_EFFECTIVE_PROPOSALS:.0f})"
         )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from charz.fitting.contract import Family, Model, Observations
 from charz.fitting.inference import STEPS_PER_CALL
 from charz.fitting.keys import generator_from
 from charz.fitting.laplace import NUM_PROPOSALS, approximate, kept_draws
+from charz.fitting.marginal import Refused, integrable, integrate
 from charz.fitting.population import POOLS, default_priors, population_names
 from charz.fitting.posterior import INTERVAL, Posterior
 from charz.fitting.predictive import pointwise_terms, prior_draws, replicates
@@ -31,7 +33,11 @@ MAX_REPLICATED_NUMBERS = 5_000_000
 MIN_REPLICATED_DRAWS = 100
 # A record this long is replicated a few times only: checks draw their own replicates.
 LONG_RECORD = 50_000
-METHODS = ("auto", "nuts", "laplace")
+METHODS = ("auto", "nuts", "marginal", "laplace")
+# From so many devices on, ``auto`` integrates them out: below, NUTS is as fast and brings R-hat.
+MARGINAL_FROM = 100
+# Terms of leave-one-out of very many devices are kept for evenly spaced draws, at least so many of each chain.
+MAX_MARGINAL_TERMS, LEAST_JUDGED = 20_000_000, 10
 CARRIED_ATTRS = ("source_file", "source_sha256", "device_family", "temperature", "instrument", "simulated")
 
 
@@ -69,9 +75,11 @@ def fit(
     pool : {"hierarchical", "complete", "none"}, optional
         A population of devices, one device that stands for all, or devices that know nothing of each other. By
         default hierarchical where there are devices enough, else complete.
-    method : {"auto", "nuts", "laplace"}
-        ``auto`` takes NUTS, and for records too long for it the Laplace approximation checked by Pareto-smoothed
-        importance sampling.
+    method : {"auto", "nuts", "marginal", "laplace"}
+        ``marginal`` integrates every device of a hierarchy out by quadrature and draws population and devices by
+        importance sampling; where a Pareto k is above 0.7 it goes on with NUTS, and the remarks say so. ``auto``
+        takes it from 100 devices on, takes the Laplace approximation checked by Pareto-smoothed importance sampling
+        for records too long for NUTS, and else NUTS. The attribute ``method`` says what was done.
     draws, warmup : int
         Draws kept and adaptation steps of each chain, multiples of 100.
     chains : int
@@ -116,13 +124,16 @@ def fit(
     method = _method(method, chosen_model, observations, pool)
     key_sample, key_prior, key_prior_outcomes, key_outcomes = jax.random.split(key, 4)
     with jax.enable_x64(True):
-        prepared = prepare(chosen_model, observations, pool, chosen)
-        if method == "laplace":
-            with shown_progress(progress, NUM_PROPOSALS) as tick:
-                sampled = approximate(key_sample, prepared, chains, draws, tick)
-        else:
-            with shown_progress(progress, draws + warmup) as tick:
-                sampled = sample(key_sample, prepared, Plan(draws, warmup, chains), tick)
+        sampled, method = _sampled(
+            key_sample,
+            chosen_model,
+            observations,
+            pool,
+            chosen,
+            method,
+            Plan(draws, warmup, chains),
+            progress,
+        )
         keys = (key_prior, key_prior_outcomes, key_outcomes)
         parts = _parts(chosen_model, observations, pool, chosen, sampled, method, keys)
     attrs = {
@@ -130,6 +141,33 @@ def fit(
         **_attributes(sampled, settings, observations, method, priors_to_json(chosen)),
     }
     return Posterior(build_tree(chosen_model, observations, parts, attrs))
+
+
+def _sampled(
+    key: PRNGKeyArray,
+    model: Model,
+    observations: Observations,
+    pool: str,
+    priors: Mapping[str, Prior],
+    method: str,
+    plan: Plan,
+    progress: bool | Callable[[int], None],
+) -> tuple[Draws, str]:
+    """Draws, and the method that made them: NUTS takes over where importance sampling cannot be trusted."""
+    refused: tuple[str, ...] = ()
+    if method == "marginal":
+        with shown_progress(progress, plan.draws) as tick:
+            found = integrate(key, model, observations, priors, (plan.chains, plan.draws), tick)
+        if not isinstance(found, Refused):
+            return found, method
+        refused = (f"the marginal fit was given up, and NUTS sampled all devices jointly: {found.reason}",)
+    prepared = prepare(model, observations, pool, priors)
+    if method == "laplace":
+        with shown_progress(progress, NUM_PROPOSALS) as tick:
+            return approximate(key, prepared, plan.chains, plan.draws, tick), method
+    with shown_progress(progress, plan.draws + plan.warmup) as tick:
+        sampled = sample(key, prepared, plan, tick)
+    return replace(sampled, remarks=refused + sampled.remarks), "nuts"
 
 
 def _require_options(pool: str, method: str, draws: int, warmup: int, chains: int) -> None:
@@ -159,8 +197,16 @@ def _method(method: str, model: Model, observations: Observations, pool: str) ->
     """Choose the way of inference, and refuse the Laplace approximation where it does not hold."""
     long = model.laplace_above is not None and int(observations.measured.sum()) > model.laplace_above
     possible = pool != "hierarchical" and not model.latents(observations)
+    objection = integrable(model, observations, pool)
     if method == "auto":
+        if objection is None and len(observations.devices) >= MARGINAL_FROM:
+            return "marginal"
         return "laplace" if long and possible else "nuts"
+    if method == "marginal" and objection is not None:
+        raise FitError(
+            f"method='marginal' integrates the devices of a hierarchy out one by one, and here {objection}: use"
+            " method='nuts' or 'auto'"
+        )
     if method == "laplace" and not possible:
         raise FitError(
             "method='laplace' approximates a posterior of few parameters; a hierarchy of devices or latent"
@@ -189,7 +235,12 @@ def _parts(
     )
     few_prior = {name: v[None, :num_prior] for name, v in prior.items() if name not in populations}
     num_chains, num_draws = next(iter(sampled.values.values())).shape[:2]
-    judged = kept_draws(num_chains, num_draws, size) if method == "laplace" else np.arange(num_draws)
+    judged = np.arange(num_draws)
+    if method == "laplace":
+        judged = kept_draws(num_chains, num_draws, size)
+    elif method == "marginal":
+        wanted = max(MAX_MARGINAL_TERMS // (num_chains * size), LEAST_JUDGED)
+        judged = np.unique(np.linspace(0, num_draws - 1, min(wanted, num_draws)).astype(int))
     terms = pointwise_terms(
         model,
         {name: value[:, judged] for name, value in law_values.items()},
@@ -208,6 +259,7 @@ def _parts(
         prior=prior,
         prior_predictive=replicates(generator_from(key_prior_outcomes), model, few_prior, observations),
         centring=sampled.centring,
+        weights=sampled.weights,
     )
 
 
@@ -245,6 +297,7 @@ def _attributes(
     attrs = {
         "model": settings["model"],
         "pool": settings["pool"],
+        "method": method,
         "inference_library": "numpyro",
         "sampler": "NUTS, double precision",
         "converged": int(convergence.converged),
@@ -252,12 +305,19 @@ def _attributes(
         "divergences": convergence.divergences,
         "remarks": "; ".join(sampled.remarks),
         "data_remarks": "\n".join(observations.remarks),
-        "parametrization": parametrization(sampled.centring),
+        "parametrization": "devices integrated out"
+        if method == "marginal"
+        else parametrization(sampled.centring),
         "interval": INTERVAL,
         "priors": priors,
     }
     if method == "laplace":
         attrs["sampler"] = "Laplace approximation with Pareto-smoothed importance sampling, double precision"
+        attrs["effective_proposals"] = convergence.min_ess_bulk
+    if method == "marginal":
+        attrs["sampler"] = (
+            "devices integrated out by quadrature, population and devices by importance sampling, double precision"
+        )
         attrs["effective_proposals"] = convergence.min_ess_bulk
     return attrs
 

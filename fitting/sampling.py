@@ -66,6 +66,8 @@ class Draws:
         Weight c of each device by linked name; empty unless hierarchical.
     latents : dict
         Latent variables at their places, (chain, draw, place).
+    weights : dict
+        What importance sampling says of itself: dimensions and array by name.
     """
 
     values: dict[str, np.ndarray]
@@ -74,6 +76,7 @@ class Draws:
     remarks: tuple[str, ...]
     centring: dict[str, np.ndarray] = field(default_factory=dict)
     latents: dict[str, np.ndarray] = field(default_factory=dict)
+    weights: dict[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def _direct(
 ) -> dict[str, np.ndarray]:
     """Parameters without a population."""
     if pool == "hierarchical":
-        centre, scale = _shared(modes)
+        centre, scale = common_values(modes)
         noise = generator.standard_normal((num_chains, len(centre)))
         values = centre + OVERDISPERSION * scale * noise
     else:
@@ -64,7 +64,7 @@ def _direct(
     return {p.linked_name: values[..., index] for index, p in enumerate(model.free) if not varies(p, pool)}
 
 
-def _shared(modes: Modes) -> tuple[np.ndarray, np.ndarray]:
+def common_values(modes: Modes) -> tuple[np.ndarray, np.ndarray]:
     """Each parameter as if all devices had the same value: precision-weighted mean and its error."""
     precision = 1 / np.diagonal(modes.covariance, axis1=1, axis2=2)
     total = precision.sum(0)
@@ -115,7 +115,7 @@ def coordinate_scales(
     if pool == "complete":
         middle, error = middle[0], error[0]
     elif pool == "hierarchical":
-        middle, error = _shared(modes)
+        middle, error = common_values(modes)
     direct = [(column, p.linked_name) for column, p in enumerate(model.free) if not varies(p, pool)]
     centre = {name: middle[..., column] for column, name in direct}
     scale = {name: error[..., column] for column, name in direct}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Parts:
         Draws (draw[, device]) and outcomes (chain of one, draw, device, *dims) before the data.
     centring : mapping
         Weight of each device by linked name.
+    weights : mapping
+        What importance sampling says of itself: dimensions and array by name.
     """
 
     values: Mapping[str, np.ndarray]
@@ -51,6 +53,7 @@ class Parts:
     prior: Mapping[str, np.ndarray]
     prior_predictive: Mapping[str, np.ndarray]
     centring: Mapping[str, np.ndarray]
+    weights: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
 
 
 def build_tree(
@@ -62,7 +65,8 @@ def build_tree(
     term_dims = inner if observations.blocks is None else ("device", "block")
     groups = {
         "posterior": _variables(parts.values, units),
-        "sample_stats": {STAT_NAMES.get(n, n): (CHAIN_DRAW, v) for n, v in parts.stats.items()},
+        "sample_stats": {STAT_NAMES.get(n, n): (CHAIN_DRAW, v) for n, v in parts.stats.items()}
+        | {name: (*one, {"units": "1"}) for name, one in parts.weights.items()},
         "log_likelihood": {
             observations.observed[0]: ((*CHAIN_DRAW, *term_dims), parts.terms, {"units": "nat"})
         },

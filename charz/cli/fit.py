@@ -37,7 +37,8 @@ def fit(
     method: Annotated[
         str,
         typer.Option(
-            help="nuts, laplace (approximation checked by importance sampling, for long records), or auto."
+            help="nuts, marginal (devices integrated out, for many devices), laplace (approximation checked by"
+            " importance sampling, for long records), or auto."
         ),
     ] = "auto",
     priors: Priors = None,

@@ -152,7 +152,7 @@ CASES = {
     "fit of a missing file": Case(None, "absent.nc no such file", "fit absent.nc --model logistic -o out.nc"),
     "posterior over its data": Case(dataset, "also an input", "fit data.nc --model logistic -o data.nc"),
     "pool not known": Case(dataset, "'some' hierarchical, complete, none", FIT + " --pool some"),
-    "method not known": Case(dataset, "'guess' auto, nuts, laplace", FIT + " --pool complete --method guess"),
+    "method not known": Case(dataset, "'guess' auto, nuts, marginal, laplace", FIT + " --pool complete --method guess"),
     "too few devices": Case(dataset, "at least 3 devices has 1 pool='complete'", FIT + " --pool hierarchical"),
     "setting that the model needs": Case(dataset, "initial_state", FIT + "-directions"),
     "priors file missing": Case(dataset, "absent.toml no such file", FIT + " --priors absent.toml"),

@@ -169,7 +169,7 @@ def test_check_fails_without_floor(pooled, folder):
     ("arguments", "match"),
     [
         (["--model", "logistik"], r"model 'logistik' is not known \(did you mean 'logistic'\?\)"),
-        (["--method", "guess"], "method 'guess' is not known; choose one of auto, nuts, laplace"),
+        (["--method", "guess"], "method 'guess' is not known; choose one of auto, nuts, marginal, laplace"),
         (["--pool", "some"], "pool 'some' is not known"),
         (["--draws", "50"], "multiple of 100"),
         (["--chains", "1"], "at least 2"),

@@ -1,0 +1,95 @@
+r"""Which quadrature is good enough: measured at populations of the posterior, against a finer one.
+
+What matters is not the error of the log marginal likelihood but how it differs between populations: an error that is
+the same everywhere changes nothing, one that varies by :math:`\epsilon` nats over the posterior moves a parameter by
+up to :math:`\epsilon` of its standard deviation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from charz.fitting.marginal.devices import BLOCK, Devices
+from charz.fitting.marginal.importance import Proposal
+from charz.fitting.marginal.quadrature import Nodes, laid, moving, staying
+from charz.fitting.marginal.surrogate import Surrogate
+
+LARGEST_ERROR = 0.05
+NUM_POPULATIONS = 12
+# Nodes an axis, each judged by the next; an even number has none in the middle, and errs more.
+STAYING = (5, 7, 9, 11)
+MOVING = (3, 5, 7)
+
+
+@dataclass(frozen=True)
+class Quadrature:
+    """A way to integrate devices out.
+
+    Parameters
+    ----------
+    moves : bool
+        Whether nodes follow the population.
+    per_axis : int
+        Nodes along each axis.
+    error : float
+        Standard deviation over the posterior of the difference to the finer grid, nats.
+    """
+
+    moves: bool
+    per_axis: int
+    error: float
+
+    @property
+    def good(self) -> bool:
+        """Whether the error is within its limit."""
+        return self.error <= LARGEST_ERROR
+
+    def describe(self) -> str:
+        """Say it in words, for the attributes of a file."""
+        kind = "nodes that follow the population" if self.moves else "nodes laid once"
+        return (
+            f"adaptive Gauss-Hermite quadrature, {self.per_axis} nodes an axis, {kind}; its error varies by"
+            f" {self.error:.2g} nats over the posterior (limit {LARGEST_ERROR:g})"
+        )
+
+
+def log_marginal(
+    devices: Devices, surrogate: Surrogate, phi: np.ndarray, quadrature: Quadrature
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Log marginal likelihood of populations (point, size), by a quadrature around the population phi."""
+    if quadrature.moves:
+        return lambda phis: moving(devices, surrogate, phis, quadrature.per_axis)
+    nodes: Nodes = laid(devices, surrogate, phi, quadrature.per_axis)
+    return lambda phis: staying(devices, nodes, phi, phis)
+
+
+def chosen_quadrature(
+    generator: np.random.Generator, devices: Devices, surrogate: Surrogate, proposal: Proposal
+) -> Quadrature:
+    """Find the cheapest quadrature that is good; the finest one where none is.
+
+    Of many devices, evenly spaced ones stand for all: their error is taken times the number that each stands for.
+    """
+    size = len(proposal.centre)
+    points = proposal.centre + generator.standard_normal((NUM_POPULATIONS, size)) @ proposal.root.T
+    stride = -(-devices.number // BLOCK)
+    few = devices.only(np.arange(0, devices.number, stride))
+    part = Surrogate(*(leaf[::stride] for leaf in surrogate))
+
+    def values(moves: bool, per_axis: int) -> np.ndarray:
+        return log_marginal(few, part, proposal.centre, Quadrature(moves, per_axis, 0.0))(points)
+
+    # Nodes laid once hold the likelihood of one value of what is shared: there they have to follow.
+    moves = bool(devices.coordinates.shared)
+    orders = MOVING if moves else STAYING
+    coarse = values(moves, orders[0])
+    for order, finer in pairwise(orders):
+        fine = values(moves, finer)
+        error = float(np.std(coarse - fine)) * stride
+        found = Quadrature(moves, order, error if np.isfinite(error) else np.inf)
+        if found.good:
+            break
+        coarse = fine
+    return found

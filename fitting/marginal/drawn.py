@@ -1,0 +1,137 @@
+r"""Draws of every device given its population, by importance resampling of a few candidates.
+
+For population :math:`\phi_i` a device is nearly normal, by its parabola; candidates come in pairs
+:math:`\theta = \mu \pm L^{-T} z`, so that a skewed device is drawn right to first order by two of them, with weights
+
+.. math:: w = e^{R(\theta)}\,\frac{\varphi_p(z)}{q(z)},
+
+R the remainder of the likelihood and q a multivariate t with 12 degrees of freedom, so that no weight grows with the
+distance alone; a single pair, at equal distance, cannot correct the width of a t, and is normal. One candidate is kept
+by its weight. Random numbers belong to (device, draw): no draw depends on how devices or draws are cut into blocks.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from charz.fitting.contract import Model
+from charz.fitting.inference import COMPILER_OPTIONS
+from charz.fitting.marginal.devices import Devices, log_likelihood_of
+from charz.fitting.marginal.quadrature import chunks
+from charz.fitting.marginal.surrogate import Surrogate, conditional, merged, parabola
+from charz.fitting.marginal.tails import pareto_shapes
+
+DEGREES_OF_FREEDOM = 12.0
+# Uniform numbers whose logarithms make the sum of so many squares of normal numbers.
+NUM_UNIFORM = 6
+
+
+class DrawnDevices(NamedTuple):
+    """Draws of all devices.
+
+    Parameters
+    ----------
+    values : dict
+        Natural values by name, (draw, device), or (draw,) of what is shared.
+    pareto_k : array (device,)
+        Shape of the tail of each device's weights.
+    efficiency : array (device,)
+        Effective share of its candidates.
+    """
+
+    values: dict[str, np.ndarray]
+    pareto_k: np.ndarray
+    efficiency: np.ndarray
+
+
+def draw_given_population(
+    key: PRNGKeyArray, devices: Devices, surrogate: Surrogate, phis: np.ndarray, pairs: int
+) -> DrawnDevices:
+    """Draw each device once for each population.
+
+    Parameters
+    ----------
+    key : PRNG key
+    devices : Devices
+    surrogate : Surrogate
+    phis : array (draw, size)
+    pairs : int
+        Pairs of candidates.
+    """
+    coordinates, number = devices.coordinates, devices.number
+    program = _drawn(devices.model, coordinates.varying, coordinates.shared, pairs)
+    common = _without_device(devices.model, coordinates.varying)
+    values: dict[str, np.ndarray] = {}
+    shapes, efficiency = np.empty(number), np.empty(number)
+    everything = (surrogate, devices.labels)
+    for here, arrays, (block, labels) in devices.split(everything):
+        size = here.stop - here.start
+        log_ratios = np.empty((size, len(phis)))
+        numbered = np.concatenate([phis, np.arange(len(phis))[:, None]], axis=1)
+        for part, chosen in chunks(numbered, devices.draws_per_call(2 * pairs)):
+            found, ratios = program(
+                key, chosen[:, :-1], chosen[:, -1].astype(np.uint32), block, labels, arrays
+            )
+            many = part.stop - part.start
+            log_ratios[:, part] = np.asarray(ratios)[:many, :size].T
+            for name, value in found.items():
+                drawn = np.asarray(value)[:many]
+                if name in common:
+                    values.setdefault(name, np.empty(len(phis)))[part] = drawn[:, 0]
+                else:
+                    values.setdefault(name, np.empty((len(phis), number)))[part, here] = drawn[:, :size]
+        shapes[here] = pareto_shapes(log_ratios)
+        weight = np.exp(log_ratios - log_ratios.max(1, keepdims=True))
+        efficiency[here] = weight.sum(1) ** 2 / (weight**2).sum(1) / len(phis)
+    return DrawnDevices(values, shapes, efficiency)
+
+
+def _without_device(model: Model, varying: tuple[int, ...]) -> set[str]:
+    """Names of natural values that are the same for all devices: those that only shared parameters enter."""
+    linked = {p.linked_name: jnp.zeros(2 if i in varying else ()) for i, p in enumerate(model.free)}
+    shapes = jax.eval_shape(model.values_from_linked, linked)
+    return {name for name, shape in shapes.items() if not shape.shape}
+
+
+@lru_cache(maxsize=32)
+def _drawn(
+    model: Model, varying: tuple[int, ...], common: tuple[int, ...], pairs: int
+) -> Callable[..., tuple[dict[str, Array], Array]]:
+    function, p = log_likelihood_of(model), len(varying)
+    names = [parameter.linked_name for parameter in model.free]
+
+    def one(
+        key: Array, phi: Array, draw: Array, device: Surrogate, label: Array, arrays: Any
+    ) -> tuple[dict[str, Array], Array]:
+        shared = phi[2 * p :]
+        given = conditional(device, phi[:p], phi[p : 2 * p], shared, varying, common)
+        key_z, key_pick = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, label), draw))
+        # Single precision is fine enough for where a candidate lies; its weight is that of the very place.
+        noise = jax.random.normal(key_z, (pairs, p), jnp.float32).astype(jnp.float64)
+        chance = jax.random.uniform(key_pick, (NUM_UNIFORM * pairs + 1,), jnp.float32, 1e-7, 1.0)
+        squares = -2 * jnp.log(chance[1:]).reshape(NUM_UNIFORM, pairs).sum(0).astype(jnp.float64)
+        half = noise if pairs == 1 else noise * jnp.sqrt(DEGREES_OF_FREEDOM / squares)[:, None]
+        z = jnp.concatenate([half, -half])
+
+        def log_ratio(point: Array) -> Array:
+            eta = merged(given.point(point), shared, varying, common)
+            remainder = function(eta, arrays) - parabola(device, eta)
+            square = (point**2).sum()
+            excess = (DEGREES_OF_FREEDOM + p) / 2 * jnp.log1p(square / DEGREES_OF_FREEDOM) - square / 2
+            return remainder if pairs == 1 else remainder + excess
+
+        ratios = jax.vmap(log_ratio)(z)
+        share = jnp.cumsum(jnp.exp(ratios - ratios.max()))
+        picked = jnp.minimum((share < chance[0] * share[-1]).sum(), 2 * pairs - 1)
+        eta = merged(given.point(z[picked]), shared, varying, common)
+        linked = {name: eta[i] for i, name in enumerate(names)}
+        return model.values_from_linked(linked), ratios[0]
+
+    each = jax.vmap(one, (None, None, None, 0, 0, 0))
+    every = jax.vmap(each, (None, 0, 0, None, None, None))
+    return jax.jit(every, compiler_options=COMPILER_OPTIONS)

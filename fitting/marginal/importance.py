@@ -1,0 +1,116 @@
+r"""The population by importance sampling: a multivariate t that learns where the posterior is, then weighs its draws.
+
+.. math:: w_i = \frac{p(y \mid \phi_i)\,p(\phi_i)}{q(\phi_i)}
+
+Pilot rounds move q to the weighted mean and covariance of the round before (adaptive importance sampling, Cappé,
+Guillin, Marin & Robert, J. Comput. Graph. Stat. 13, 907 (2004)); only the last round's draws are kept, so its weights
+are those of one fixed density.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from arviz_stats.base import array_stats
+
+DEGREES_OF_FREEDOM = 8.0
+PILOT = 256
+MAX_PILOTS = 5
+GOOD_EFFICIENCY = 0.5
+# Proposals beyond the draws that are wanted: what is left after weighing must not be fewer.
+SURPLUS = 1.25
+MAX_PROPOSALS = 20_000
+
+LogDensity = Callable[[np.ndarray], np.ndarray]
+
+
+class Proposal(NamedTuple):
+    """Multivariate t: centre (size,) and lower Cholesky factor (size, size) of its scale."""
+
+    centre: np.ndarray
+    root: np.ndarray
+
+    def draw(self, generator: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draws (number, size), and the logarithm of their density up to a constant."""
+        size = len(self.centre)
+        normal = generator.standard_normal((number, size))
+        shrink = np.sqrt(generator.chisquare(DEGREES_OF_FREEDOM, (number, 1)) / DEGREES_OF_FREEDOM)
+        scaled = normal / shrink
+        log_q = -(DEGREES_OF_FREEDOM + size) / 2 * np.log1p((scaled**2).sum(1) / DEGREES_OF_FREEDOM)
+        return self.centre + scaled @ self.root.T, log_q
+
+
+class Weighed(NamedTuple):
+    """Draws of a proposal with their weights.
+
+    Parameters
+    ----------
+    points : array (point, size)
+    log_weights : array (point,)
+        Smoothed, normalised to sum 1.
+    pareto_k : float
+    effective : float
+        Effective number of draws.
+    """
+
+    points: np.ndarray
+    log_weights: np.ndarray
+    pareto_k: float
+    effective: float
+
+
+def weighed(points: np.ndarray, log_ratios: np.ndarray) -> Weighed:
+    """Smooth importance ratios by a generalised Pareto distribution."""
+    finite = np.where(np.isfinite(log_ratios), log_ratios, -np.inf)
+    if not np.isfinite(finite).any():
+        return Weighed(points, np.full(len(points), -np.log(len(points))), np.inf, 0.0)
+    finite = np.maximum(finite - finite.max(), -700.0)
+    smooth, k = array_stats.psislw(-finite)
+    smooth = np.asarray(smooth) - np.logaddexp.reduce(np.asarray(smooth))
+    return Weighed(points, smooth, float(k), float(1 / np.exp(2 * smooth).sum()))
+
+
+def piloted(
+    generator: np.random.Generator, log_density: LogDensity, proposal: Proposal
+) -> tuple[Proposal, Weighed]:
+    """Adapt a proposal; returns it with the weighed draws of the last pilot round."""
+    for _ in range(MAX_PILOTS):
+        points, log_q = proposal.draw(generator, PILOT)
+        found = weighed(points, log_density(points) - log_q)
+        if found.effective >= GOOD_EFFICIENCY * PILOT:
+            break
+        proposal = adapted(proposal, found)
+    return proposal, found
+
+
+def adapted(proposal: Proposal, found: Weighed) -> Proposal:
+    """Move a proposal to the weighted moments, by as much as the effective number of draws supports."""
+    share = np.exp(found.log_weights)
+    centre = share @ found.points
+    off = found.points - centre
+    trust = found.effective / (found.effective + 2 * len(centre))
+    covariance = trust * (off.T * share) @ off + (1 - trust) * proposal.root @ proposal.root.T
+    return Proposal(centre, np.linalg.cholesky(covariance))
+
+
+def sampled(
+    generator: np.random.Generator, log_density: LogDensity, proposal: Proposal, pilot: Weighed, wanted: int
+) -> Weighed:
+    """Draw so many proposals that about `wanted` effective ones are left."""
+    efficiency = max(pilot.effective / len(pilot.points), 0.05)
+    number = int(min(SURPLUS * wanted / efficiency, MAX_PROPOSALS))
+    points, log_q = proposal.draw(generator, number)
+    return weighed(points, log_density(points) - log_q)
+
+
+def resampled(generator: np.random.Generator, found: Weighed, number: int) -> tuple[np.ndarray, float]:
+    """Pick draws (number, size) by their weights, systematic, then shuffled; and their effective number.
+
+    Where proposals outnumber the draws nearly every draw is another one, as in rejection sampling.
+    """
+    share = np.cumsum(np.exp(found.log_weights))
+    places = np.searchsorted(share / share[-1], (np.arange(number) + generator.uniform()) / number)
+    places = np.minimum(places, len(share) - 1)
+    copies = np.bincount(places)
+    effective = min(number**2 / float((copies**2).sum()), found.effective)
+    return found.points[generator.permutation(places)], effective

@@ -1,0 +1,206 @@
+"""A hierarchical fit with every device integrated out: population first, devices after it, both judged by Pareto k."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from charz.fitting.contract import Model, Observations
+from charz.fitting.convergence import MAX_PARETO_K, Convergence
+from charz.fitting.keys import generator_from
+from charz.fitting.marginal.accuracy import Quadrature, chosen_quadrature, log_marginal
+from charz.fitting.marginal.coordinates import coordinates_of
+from charz.fitting.marginal.devices import Devices
+from charz.fitting.marginal.drawn import DrawnDevices, draw_given_population
+from charz.fitting.marginal.grid import gauss_hermite
+from charz.fitting.marginal.importance import piloted, resampled, sampled
+from charz.fitting.marginal.peaks import separate_modes
+from charz.fitting.marginal.population_mode import settled
+from charz.fitting.marginal.surrogate import Surrogate
+from charz.fitting.population import varies
+from charz.fitting.priors import Prior
+from charz.fitting.sampling import Draws
+
+MAX_VARYING = 4
+# Outcomes whose likelihood is evaluated, where every population asks for its own nodes: some ten seconds.
+MAX_OUTCOMES = 5e8
+# Device draws that are kept, and the draws that there are at least: numbers of twenty thousand devices fill a gigabyte.
+MAX_DEVICE_DRAWS = 3_000_000
+LEAST_DRAWS = 1200
+# Outcomes evaluated with several pairs of candidates; of more, one pair has to do.
+SEVERAL_PAIRS, OUTCOMES_WITH_SEVERAL = 4, 120_000_000
+# A device whose candidates weigh unequally is drawn anew from more of them.
+LOW_EFFICIENCY, DOUBTFUL_K, MORE_PAIRS = 0.6, 0.6, 12
+
+# For the way to the population's peak: its shape is corrected by weights.
+ROUGH_STAYING, ROUGH_MOVING = Quadrature(False, 5, np.inf), Quadrature(True, 3, np.inf)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why the devices cannot be integrated out."""
+
+    reason: str
+
+
+def integrable(model: Model, observations: Observations, pool: str) -> str | None:
+    """Say why the devices of a fit cannot be integrated out; None where they can."""
+    varying = sum(varies(parameter, pool) for parameter in model.free)
+    if pool != "hierarchical":
+        return f"pool={pool!r} has no population"
+    if model.latents(observations):
+        return f"model {model.name!r} has latent variables beside the parameters of a device"
+    if not 1 <= varying <= MAX_VARYING:
+        return (
+            f"model {model.name!r} has {varying} parameters that vary from device to device, and a grid over more than"
+            f" {MAX_VARYING} has too many nodes"
+        )
+    return None
+
+
+def integrate(
+    key: Array,
+    model: Model,
+    observations: Observations,
+    priors: Mapping[str, Prior],
+    shape: tuple[int, int],
+    tick: Callable[[int], None] | None = None,
+) -> Draws | Refused:
+    """Fit population and devices; to be called inside ``jax.enable_x64(True)``.
+
+    Parameters
+    ----------
+    key : PRNG key
+    model : Model
+        For which `integrable` has no objection.
+    observations : Observations
+    priors : mapping
+    shape : (chains, draws)
+        Layout of the result; of very many devices fewer draws are kept.
+    tick : callable, optional
+        Called with a number of finished steps, for a progress bar.
+
+    Returns
+    -------
+    Draws, or the reason why importance sampling cannot be trusted.
+    """
+    key_population, key_devices, key_again = jax.random.split(key, 3)
+    generator = generator_from(key_population)
+    coordinates = coordinates_of(model, priors)
+    devices = Devices(model, coordinates, observations.arrays)
+    modes = separate_modes(devices, observations)
+    rough = ROUGH_MOVING if coordinates.shared else ROUGH_STAYING
+    proposal, surrogate = settled(devices, modes, rough)
+    quadrature = chosen_quadrature(generator, devices, surrogate, proposal)
+    if not quadrature.good:
+        return Refused(f"no quadrature of the devices is accurate enough: {quadrature.describe()}")
+    num_chains, num_draws = kept_shape(shape, devices.number)
+    number = num_chains * num_draws
+    if quadrature.moves:
+        nodes = len(gauss_hermite(len(coordinates.varying), quadrature.per_axis)[0])
+        outcomes = float(nodes * devices.number * devices.outcomes) * 2 * number
+        if outcomes > MAX_OUTCOMES:
+            return Refused(
+                f"the devices' shapes ask for nodes that follow every population, {outcomes:.1g} outcomes in all"
+                f" (limit {MAX_OUTCOMES:.0e}): NUTS takes less time"
+            )
+    marginal = log_marginal(devices, surrogate, proposal.centre, quadrature)
+
+    def log_posterior(phis: np.ndarray) -> np.ndarray:
+        return marginal(phis) + coordinates.log_prior(phis)
+
+    proposal, pilot = piloted(generator, log_posterior, proposal)
+    population = sampled(generator, log_posterior, proposal, pilot, number)
+    if population.pareto_k > MAX_PARETO_K:
+        return Refused(f"Pareto k of the population is {population.pareto_k:.2f} (limit {MAX_PARETO_K})")
+    phis, effective = resampled(generator, population, number)
+    if tick is not None:
+        tick(num_draws // 2)
+    drawn = _drawn_twice(key_devices, key_again, devices, surrogate, phis)
+    if tick is not None:
+        tick(num_draws - num_draws // 2)
+    worst = int(np.argmax(drawn.pareto_k))
+    if drawn.pareto_k[worst] > MAX_PARETO_K:
+        high = int((drawn.pareto_k > MAX_PARETO_K).sum())
+        return Refused(
+            f"Pareto k is above {MAX_PARETO_K} for {high} of {devices.number} devices, {drawn.pareto_k[worst]:.2f}"
+            f" for {observations.devices[worst]!r}"
+        )
+    return _result(
+        coordinates.parts(phis),
+        drawn,
+        population.pareto_k,
+        effective,
+        quadrature,
+        observations,
+        model,
+        (num_chains, num_draws),
+    )
+
+
+def kept_shape(shape: tuple[int, int], num_devices: int) -> tuple[int, int]:
+    """Draws that are kept of each chain: fewer where their numbers would fill the memory."""
+    num_chains, num_draws = shape
+    most = -(-max(MAX_DEVICE_DRAWS // num_devices, LEAST_DRAWS) // num_chains)
+    return num_chains, min(num_draws, most)
+
+
+def _drawn_twice(
+    key: Array, key_again: Array, devices: Devices, surrogate: Surrogate, phis: np.ndarray
+) -> DrawnDevices:
+    """Draw all devices, and those again, from more candidates, whose weights are unequal."""
+    outcomes = devices.number * devices.outcomes * len(phis)
+    several = 2 * SEVERAL_PAIRS * outcomes <= OUTCOMES_WITH_SEVERAL
+    drawn = draw_given_population(key, devices, surrogate, phis, SEVERAL_PAIRS if several else 1)
+    places = np.flatnonzero((drawn.efficiency < LOW_EFFICIENCY) | ~(drawn.pareto_k <= DOUBTFUL_K))
+    if not len(places):
+        return drawn
+    part = Surrogate(*(leaf[places] for leaf in surrogate))
+    again = draw_given_population(key_again, devices.only(places), part, phis, MORE_PAIRS)
+    for name, value in again.values.items():
+        if value.ndim > 1:
+            drawn.values[name][:, places] = value
+    drawn.pareto_k[places], drawn.efficiency[places] = again.pareto_k, again.efficiency
+    return drawn
+
+
+def _result(
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray],
+    drawn: DrawnDevices,
+    pareto_k: float,
+    effective: float,
+    quadrature: Quadrature,
+    observations: Observations,
+    model: Model,
+    shape: tuple[int, int],
+) -> Draws:
+    mean, log_sd, _ = parts
+    names = [p.linked_name for p in model.free if varies(p, "hierarchical")]
+    values: dict[str, Any] = {}
+    for column, name in enumerate(names):
+        values |= {f"{name}_mean": mean[:, column], f"{name}_sd": np.exp(log_sd[:, column])}
+    values |= drawn.values
+    worst = int(np.argmax(drawn.pareto_k))
+    of_population = pareto_k >= drawn.pareto_k[worst]
+    convergence = Convergence(
+        max_rhat=float("nan"),
+        min_ess_bulk=effective,
+        divergences=0,
+        worst="population" if of_population else f"device {observations.devices[worst]}",
+        pareto_k=float(max(pareto_k, drawn.pareto_k[worst])),
+        approximation="devices integrated out by quadrature, population and devices",
+    )
+    return Draws(
+        values={name: value.reshape(*shape, *value.shape[1:]) for name, value in values.items()},
+        stats={"diverging": np.zeros(shape, bool)},
+        convergence=convergence,
+        remarks=(quadrature.describe(),),
+        weights={
+            "pareto_k_population": ((), np.asarray(pareto_k)),
+            "pareto_k_device": (("device",), drawn.pareto_k),
+            "efficiency_device": (("device",), drawn.efficiency),
+        },
+    )

@@ -1,0 +1,115 @@
+r"""Each device's log likelihood as a parabola, what a normal population makes of it in closed form.
+
+With all parameters of a device, :math:`\delta = (\theta, \sigma) - (\theta_0, \sigma_0)` from a point of expansion,
+
+.. math:: Q(\delta) = \ell + g \cdot \delta - \tfrac12\,\delta^T H \delta .
+
+Under a population :math:`\mathrm{Normal}(m, s)` of what varies, and with :math:`\sigma` given, the device is normal
+with precision :math:`A = H_{\theta\theta} + \mathrm{diag}(s^{-2})` and mean :math:`\theta_0 + A^{-1} b`,
+
+.. math:: b = g_\theta - H_{\theta\sigma}\delta_\sigma + s^{-2}(m - \theta_0), \qquad
+          \ln G = Q(0, \delta_\sigma) - \sum \ln s - \tfrac12 (m - \theta_0)^T s^{-2} (m - \theta_0)
+          - \tfrac12 \ln |A| + \tfrac12\,b^T A^{-1} b .
+
+What is left of the likelihood, :math:`R = \ln L - Q`, is small where the device is well measured; it is integrated by
+quadrature around the mean (`charz.fitting.marginal.quadrature`): the parabola shapes the nodes, never the result.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from charz.fitting.marginal.elementwise import cholesky, solve_lower, solve_upper
+
+
+class Surrogate(NamedTuple):
+    """Parabolas of devices; of arrays the leading axis is the device.
+
+    Parameters
+    ----------
+    at : array (device, parameter)
+        Point of expansion, linked scales, all parameters of the model in its order.
+    value : array (device,)
+        Log likelihood there, in nats.
+    gradient : array (device, parameter)
+    curvature : array (device, parameter, parameter)
+        Minus the second derivatives; positive semidefinite.
+    """
+
+    at: Array
+    value: Array
+    gradient: Array
+    curvature: Array
+
+
+class Conditional(NamedTuple):
+    r"""A device given its population: normal, by the parabola.
+
+    Parameters
+    ----------
+    log_evidence : array ()
+        :math:`\ln G` of the module's formula, in nats.
+    mean : array (varying,)
+    root : list of lists
+        Lower Cholesky factor L of the precision A.
+    """
+
+    log_evidence: Array
+    mean: Array
+    root: list[list[Array]]
+
+    def point(self, z: Array) -> Array:
+        """Turn standard normal coordinates (varying,) into values on the linked scales."""
+        return self.mean + jnp.stack(solve_upper(self.root, list(z)))
+
+
+def conditional(
+    one: Surrogate,
+    mean: Array,
+    log_sd: Array,
+    shared: Array,
+    varying: tuple[int, ...],
+    common: tuple[int, ...],
+) -> Conditional:
+    """Condition ONE device on its population (formulas of the module); arrays without the device axis."""
+    precision = jnp.exp(-2 * log_sd)
+    rows, others = list(varying), list(common)
+    off = mean - one.at[jnp.asarray(rows)]
+    moved = [shared[i] - one.at[place] for i, place in enumerate(others)]
+    h = one.curvature
+    b = [
+        one.gradient[place]
+        - sum(h[place, o] * m for o, m in zip(others, moved, strict=True))
+        + precision[i] * off[i]
+        for i, place in enumerate(rows)
+    ]
+    matrix = [[h[r, c] + (precision[i] if r == c else 0.0) for c in rows] for i, r in enumerate(rows)]
+    root = cholesky(matrix)
+    half = solve_lower(root, b)
+    fixed = one.value + sum(one.gradient[o] * m for o, m in zip(others, moved, strict=True))
+    fixed = fixed - sum(
+        h[o, q] * m * n / 2
+        for o, m in zip(others, moved, strict=True)
+        for q, n in zip(others, moved, strict=True)
+    )
+    log_evidence = (
+        fixed
+        - sum(log_sd[i] + precision[i] * off[i] ** 2 / 2 for i in range(len(rows)))
+        + sum(half[i] ** 2 / 2 - jnp.log(root[i][i]) for i in range(len(rows)))
+    )
+    centre = jnp.stack(solve_upper(root, half)) + one.at[jnp.asarray(rows)]
+    return Conditional(log_evidence, centre, root)
+
+
+def parabola(one: Surrogate, eta: Array) -> Array:
+    """Q of ONE device at all its linked parameters (parameter,), in nats."""
+    step = eta - one.at
+    return one.value + (one.gradient * step).sum() - (step[:, None] * step * one.curvature).sum() / 2
+
+
+def merged(theta: Array, shared: Array, varying: tuple[int, ...], common: tuple[int, ...]) -> Array:
+    """Put what varies and what is shared into one vector in the order of the model."""
+    order = [*varying, *common]
+    columns = [*(theta[i] for i in range(len(varying))), *(shared[i] for i in range(len(common)))]
+    return jnp.stack([columns[order.index(place)] for place in range(len(order))])

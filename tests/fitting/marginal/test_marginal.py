@@ -1,0 +1,94 @@
+"""Marginal fits: the same posterior as joint NUTS, a fallback that says so, refusals; and the parts beneath."""
+
+import jax
+import numpy as np
+import pytest
+from arviz_stats.base import array_stats
+
+from charz.errors import FitError
+from charz.fitting import fit, load_posterior
+from charz.fitting.marginal.grid import gauss_hermite
+from charz.fitting.marginal.tails import pareto_shapes
+
+POPULATION = ("location_mean", "location_sd", "log_width_mean", "log_width_sd")
+
+
+@pytest.fixture(scope="module")
+def both(simulate):
+    data, _ = simulate(1, num_devices=40, num_settings=13)
+    options = {"key": jax.random.key(0), "pool": "hierarchical"}
+    return {
+        "marginal": fit(data, "logistic-plain", method="marginal", **options),
+        "nuts": fit(data, "logistic-plain", method="nuts", draws=500, warmup=300, **options),
+    }
+
+
+def test_equal_to_nuts(both):
+    marginal, nuts = (both[name].tree["posterior"].to_dataset() for name in ("marginal", "nuts"))
+    assert set(marginal) == set(nuts)
+    assert both["marginal"].tree.attrs["method"] == "marginal"
+    assert both["nuts"].tree.attrs["method"] == "nuts"
+    for name in POPULATION:
+        sd = float(nuts[name].std())
+        # A mean of some 1,000 effective draws has a standard error of 0.03 sd.
+        assert abs(float(marginal[name].mean() - nuts[name].mean())) < 0.15 * sd, name
+        assert abs(float(marginal[name].std()) / sd - 1) < 0.15, name
+    for name in ("location", "width"):
+        sd = nuts[name].std(("chain", "draw"))
+        off = np.abs((marginal[name] - nuts[name].mean(("chain", "draw"))).mean(("chain", "draw")) / sd)
+        assert float(off.max()) < 0.2, name
+        assert abs(float((marginal[name].std(("chain", "draw")) / sd).mean()) - 1) < 0.05, name
+
+
+def test_what_the_file_says(both, tmp_path):
+    posterior = both["marginal"]
+    assert posterior.converged
+    assert "devices integrated out" in posterior.tree.attrs["convergence"]
+    stats = posterior.tree["sample_stats"]
+    assert float(stats["pareto_k_population"]) <= 0.7
+    assert stats["pareto_k_device"].dims == ("device",)
+    assert float(stats["pareto_k_device"].max()) <= 0.7
+    assert posterior.tree.attrs["effective_proposals"] > 1000
+    posterior.save(tmp_path / "p.nc")
+    loaded = load_posterior(tmp_path / "p.nc")
+    assert loaded.summary()["population"].keys() == both["nuts"].summary()["population"].keys()
+    assert loaded.new_devices(jax.random.key(0), 3, (4, 2)).location.shape == (3, 4, 2)
+
+
+def test_few_trials_fall_back_to_nuts_and_say_so(simulate):
+    data, _ = simulate(4, num_devices=6, num_settings=5, num_trials=10)
+    posterior = fit(
+        data, "logistic-plain", key=jax.random.key(0), pool="hierarchical", method="marginal",
+        draws=100, warmup=100, chains=2,
+    )  # fmt: skip
+    assert posterior.tree.attrs["method"] == "nuts"
+    assert "the marginal fit was given up" in posterior.tree.attrs["remarks"]
+
+
+def test_refusals(simulate):
+    data, _ = simulate(1)
+    with pytest.raises(FitError, match=r"method='marginal' .* pool='complete' has no population"):
+        fit(data, "logistic", key=jax.random.key(0), pool="complete", method="marginal")
+
+
+@pytest.mark.parametrize(("num_axes", "per_axis"), [(1, 5), (2, 7), (3, 5), (4, 3)])
+def test_grid_has_moments_of_a_normal(num_axes, per_axis):
+    nodes, weights = gauss_hermite(num_axes, per_axis)
+    np.testing.assert_allclose(weights.sum(), 1)
+    np.testing.assert_allclose((weights[:, None] * nodes).sum(0), 0, atol=1e-12)
+    np.testing.assert_allclose(np.einsum("n,ni,nj->ij", weights, nodes, nodes), np.eye(num_axes), atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
+def test_shapes_are_those_of_arviz(scale):
+    ratios = scale * np.random.default_rng(0).standard_normal((3, 1000))
+    expected = [float(array_stats.psislw(-row)[1]) for row in ratios]
+    np.testing.assert_allclose(pareto_shapes(ratios), expected, atol=0.05)
+
+
+def test_spoilt_ratios_have_infinite_shape():
+    ratios = np.zeros((2, 100))
+    ratios[0, 3] = np.inf
+    shapes = pareto_shapes(ratios)
+    assert shapes[0] == np.inf
+    assert shapes[1] == -np.inf

@@ -71,23 +71,25 @@ def draw_given_population(
     everything = (surrogate, devices.labels)
     for here, arrays, (block, labels) in devices.split(everything):
         size = here.stop - here.start
-        log_ratios = np.empty((size, len(phis)))
+        log_ratios = np.empty((size, len(phis), pairs))
         numbered = np.concatenate([phis, np.arange(len(phis))[:, None]], axis=1)
         for part, chosen in chunks(numbered, devices.draws_per_call(2 * pairs)):
             found, ratios = program(
                 key, chosen[:, :-1], chosen[:, -1].astype(np.uint32), block, labels, arrays
             )
             many = part.stop - part.start
-            log_ratios[:, part] = np.asarray(ratios)[:many, :size].T
+            log_ratios[:, part] = np.asarray(ratios)[:many, :size].swapaxes(0, 1)
             for name, value in found.items():
                 drawn = np.asarray(value)[:many]
                 if name in common:
                     values.setdefault(name, np.empty(len(phis)))[part] = drawn[:, 0]
                 else:
                     values.setdefault(name, np.empty((len(phis), number)))[part, here] = drawn[:, :size]
+        # One candidate of each pair: the other one lies at the same distance.
+        log_ratios = log_ratios.reshape(size, -1)
         shapes[here] = pareto_shapes(log_ratios)
         weight = np.exp(log_ratios - log_ratios.max(1, keepdims=True))
-        efficiency[here] = weight.sum(1) ** 2 / (weight**2).sum(1) / len(phis)
+        efficiency[here] = weight.sum(1) ** 2 / (weight**2).sum(1) / weight.shape[1]
     return DrawnDevices(values, shapes, efficiency)
 
 
@@ -130,7 +132,7 @@ def _drawn(
         picked = jnp.minimum((share < chance[0] * share[-1]).sum(), 2 * pairs - 1)
         eta = merged(given.point(z[picked]), shared, varying, common)
         linked = {name: eta[i] for i, name in enumerate(names)}
-        return model.values_from_linked(linked), ratios[0]
+        return model.values_from_linked(linked), ratios[:pairs]
 
     each = jax.vmap(one, (None, None, None, 0, 0, 0))
     every = jax.vmap(each, (None, 0, 0, None, None, None))

@@ -34,8 +34,6 @@ MIN_REPLICATED_DRAWS = 100
 # A record this long is replicated a few times only: checks draw their own replicates.
 LONG_RECORD = 50_000
 METHODS = ("auto", "nuts", "marginal", "laplace")
-# From so many devices on, ``auto`` integrates them out: below, NUTS is as fast and brings R-hat.
-MARGINAL_FROM = 100
 # Terms of leave-one-out of very many devices are kept for evenly spaced draws, at least so many of each chain.
 MAX_MARGINAL_TERMS, LEAST_JUDGED = 20_000_000, 10
 CARRIED_ATTRS = ("source_file", "source_sha256", "device_family", "temperature", "instrument", "simulated")
@@ -78,8 +76,8 @@ def fit(
     method : {"auto", "nuts", "marginal", "laplace"}
         ``marginal`` integrates every device of a hierarchy out by quadrature and draws population and devices by
         importance sampling; where a Pareto k is above 0.7 it goes on with NUTS, and the remarks say so. ``auto``
-        takes it from 100 devices on, takes the Laplace approximation checked by Pareto-smoothed importance sampling
-        for records too long for NUTS, and else NUTS. The attribute ``method`` says what was done.
+        takes the Laplace approximation checked by Pareto-smoothed importance sampling for records too long for NUTS,
+        and else NUTS. The attribute ``method`` says what was done.
     draws, warmup : int
         Draws kept and adaptation steps of each chain, multiples of 100.
     chains : int
@@ -199,8 +197,6 @@ def _method(method: str, model: Model, observations: Observations, pool: str) ->
     possible = pool != "hierarchical" and not model.latents(observations)
     objection = integrable(model, observations, pool)
     if method == "auto":
-        if objection is None and len(observations.devices) >= MARGINAL_FROM:
-            return "marginal"
         return "laplace" if long and possible else "nuts"
     if method == "marginal" and objection is not None:
         raise FitError(

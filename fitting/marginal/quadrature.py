@@ -67,7 +67,7 @@ def moving(devices: Devices, surrogate: Surrogate, phis: np.ndarray, per_axis: i
     for here, arrays, block in devices.split(surrogate):
         number = here.stop - here.start
         for part, chosen in chunks(phis, devices.draws_per_call(NODES_PER_CALL)):
-            total = 0.0
+            total = np.zeros(())
             for start in range(0, len(nodes), NODES_PER_CALL):
                 calls = slice(start, start + NODES_PER_CALL)
                 log_evidence, share = program(chosen, block, arrays, nodes[calls], weights[calls])
@@ -90,7 +90,7 @@ def laid(devices: Devices, surrogate: Surrogate, phi: np.ndarray, per_axis: int)
     off = surrogate.gradient + precision * (mean - surrogate.at)
     root = np.linalg.cholesky(matrix)
     centre = surrogate.at + np.linalg.solve(matrix, off[..., None])[..., 0]
-    theta = centre[:, None] + nodes @ np.linalg.inv(root)
+    theta = np.asarray(centre[:, None] + nodes @ np.linalg.inv(root))
     log_density = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)[:, None] - (nodes**2).sum(1) / 2
     return Nodes(theta, devices.log_likelihoods(theta) + np.log(weights) - log_density)
 

@@ -18,6 +18,7 @@ quadrature around the mean (`charz.fitting.marginal.quadrature`): the parabola s
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from charz.fitting.marginal.elementwise import cholesky, solve_lower, solve_upper
@@ -37,10 +38,10 @@ class Surrogate(NamedTuple):
         Minus the second derivatives; positive semidefinite.
     """
 
-    at: Array
-    value: Array
-    gradient: Array
-    curvature: Array
+    at: Array | np.ndarray
+    value: Array | np.ndarray
+    gradient: Array | np.ndarray
+    curvature: Array | np.ndarray
 
 
 class Conditional(NamedTuple):

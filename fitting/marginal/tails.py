@@ -37,7 +37,7 @@ def _shapes(log_ratios: np.ndarray) -> np.ndarray:
     length = int(np.ceil(min(0.2 * number, 3 * np.sqrt(number))))
     if length < LEAST_TAIL:
         return np.full(len(log_ratios), np.inf)
-    spoilt = ~(log_ratios < np.inf).all(1)
+    spoilt = np.asarray(~(log_ratios < np.inf).all(1))
     top = log_ratios.max(1, keepdims=True)
     ordered = np.partition(np.where(spoilt[:, None], 0.0, log_ratios), number - length - 1, axis=1)
     relative = np.exp(

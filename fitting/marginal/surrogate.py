@@ -100,13 +100,14 @@ def conditional(
         + sum(half[i] ** 2 / 2 - jnp.log(root[i][i]) for i in range(len(rows)))
     )
     centre = jnp.stack(solve_upper(root, half)) + one.at[jnp.asarray(rows)]
-    return Conditional(log_evidence, centre, root)
+    return Conditional(jnp.asarray(log_evidence), centre, root)
 
 
 def parabola(one: Surrogate, eta: Array) -> Array:
     """Q of ONE device at all its linked parameters (parameter,), in nats."""
     step = eta - one.at
-    return one.value + (one.gradient * step).sum() - (step[:, None] * step * one.curvature).sum() / 2
+    bend = (step[:, None] * step * one.curvature).sum()
+    return jnp.asarray(one.value + (one.gradient * step).sum() - bend / 2)
 
 
 def merged(theta: Array, shared: Array, varying: tuple[int, ...], common: tuple[int, ...]) -> Array:

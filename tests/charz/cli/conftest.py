@@ -21,3 +21,17 @@ def run(tmp_path, monkeypatch, capsys):
         return caught.value.code, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def charz(monkeypatch, capsys):
+    """Run charz where the test stands, an argument each; gives exit code, standard output and standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["charz", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        seen = capsys.readouterr()
+        return leaving.value.code, seen.out, seen.err
+
+    return call

@@ -10,7 +10,6 @@ import xarray as xr
 from design_pulse_train import soft_bounds_trains, train_dataset, up_and_down
 
 from charz import store
-from charz.cli.app import main
 from charz.fitting import fit
 from charz.learning import SCHEMES, Inference, MeanVariance
 from charz.learning.energy import event_attrs
@@ -28,18 +27,6 @@ comparator = "30 fJ"
 adc = "2 pJ"
 dac = "500 fJ"
 """
-
-
-@pytest.fixture
-def charz(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["charz", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            main()
-        seen = capsys.readouterr()
-        return leaving.value.code, seen.out, seen.err
-
-    return run
 
 
 @pytest.fixture

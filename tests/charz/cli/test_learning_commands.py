@@ -6,21 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from charz.cli.app import main
-
 QUICK = ["--data", "digits", "--epochs", "3"]
-
-
-@pytest.fixture
-def charz(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["charz", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            main()
-        seen = capsys.readouterr()
-        return leaving.value.code, seen.out, seen.err
-
-    return run
 
 
 def test_train_writes_a_labelled_run_and_prints_the_same_numbers(charz, tmp_path):

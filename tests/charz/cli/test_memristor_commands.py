@@ -8,22 +8,9 @@ import pytest
 import xarray as xr
 from design_pulse_train import soft_bounds_trains, train_dataset, up_and_down
 
-from charz.cli.app import main
 from charz.fitting import fit
 
 SCHEME = ["--scheme", "binary-stochastic", "--data", "digits", "--epochs", "2"]
-
-
-@pytest.fixture
-def charz(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["charz", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            main()
-        seen = capsys.readouterr()
-        return leaving.value.code, seen.out, seen.err
-
-    return run
 
 
 def test_without_devices_weights_are_ideal(charz, tmp_path):

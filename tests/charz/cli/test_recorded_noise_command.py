@@ -8,25 +8,12 @@ import xarray as xr
 from design_telegraph import dataset_of, states
 
 from charz import store
-from charz.cli.app import main
 from charz.devices import RecordedNoise
 
 # A network of 64-10 has ten noisy nodes.
 RUN = ["--data", "digits", "--epochs", "1", "--repeats", "1"]
 DANP = ["train", "--scheme", "danp", "--learning-rate", "0.02", *RUN]
 NODES = 10
-
-
-@pytest.fixture
-def charz(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["charz", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            main()
-        seen = capsys.readouterr()
-        return leaving.value.code, seen.out, seen.err
-
-    return run
 
 
 def telegraph(num_samples=6000, seed=0):

@@ -52,7 +52,9 @@ def train(tmp_path):
             "-o",
             str(path),
         ]
-        environment = {**os.environ, "CHARZ_COMPILATION_CACHE": str(cache)}
+        # On a fast machine every program of so small a network compiles sooner than is worth a file.
+        always = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        environment = {**os.environ, **always, "CHARZ_COMPILATION_CACHE": str(cache)}
         done = subprocess.run(
             [sys.executable, "-c", call, "train", *options], env=environment, capture_output=True, text=True
         )

@@ -220,6 +220,10 @@ class Posterior:
             return self._made({n: jnp.broadcast_to(v, (num_draws, *shape)) for n, v in values.items()})
         return self._made(draw_devices(key_devices, self.fit_model, draws, tuple(shape)))
 
+    def draws_behind(self, key: PRNGKeyArray, num_draws: int) -> np.ndarray:
+        """Numbers of the draws, all chains in a row, whose populations `new_devices` takes with this key, (draw,)."""
+        return self._pick(jax.random.split(key)[0], num_draws)
+
     def believed(self) -> Any:
         """Typical device, as a controller that has not calibrated each device would believe it.
 

@@ -5,6 +5,7 @@ Which prior a parameter has by default, and why, stands in the ``priors`` module
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -114,3 +115,22 @@ def priors_to_json(priors: Mapping[str, Prior]) -> str:
         {"name": name, "distribution": prior.describe(), "unit": prior.unit} for name, prior in priors.items()
     ]
     return json.dumps(table)
+
+
+def priors_from_json(text: str) -> dict[str, Prior]:
+    """Read a table that `priors_to_json` wrote; constants come back with the four digits that it shows.
+
+    Raises
+    ------
+    FitError
+        When the text is no such table.
+    """
+    found = {}
+    try:
+        for row in json.loads(text):
+            family, constants = re.fullmatch(r"([a-z-]+)\((.*)\)", row["distribution"]).groups()  # type: ignore[union-attr]
+            numbers = tuple(float(number) for number in constants.split(","))
+            found[row["name"]] = Prior(family, numbers, row["unit"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FitError(f"not a table of priors as charz writes it ({error})") from error
+    return found

@@ -130,8 +130,8 @@ def predict_accuracy(
     _check(scheme, mode, design, chunk_size)
     if chunks is not None:
         check_store(chunks, resume=resume)
-    key_devices, key_train, key_read = jax.random.split(key, 3)
-    actual = sample_devices(key_devices, design.draws, (design.arrays, scheme.num_devices))
+    _, key_train, key_read = jax.random.split(key, 3)
+    actual = sample_devices(device_key(key), design.draws, (design.arrays, scheme.num_devices))
     kind = str(jax.random.key_impl(key))
     setting = Setting(
         scheme, options, inference, design.repeats, kind, on_host(believed), on_host(data), on_host(test)
@@ -153,6 +153,11 @@ def predict_accuracy(
 
     accuracy = (_in_situ if mode == "in-situ" else _transfer)(setting, rows, finished)
     return _dataset(accuracy.reshape(design), mode, inference)
+
+
+def device_key(key: PRNGKeyArray) -> PRNGKeyArray:
+    """Key with which `predict_accuracy`, given `key`, samples its devices."""
+    return jax.random.split(key, 3)[0]
 
 
 class _Rows(NamedTuple):

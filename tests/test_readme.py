@@ -8,11 +8,15 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jax
 import pytest
 import typer
 
 from charz.cli.app import COMMANDS, app, main
+from charz.datasets.simulate import simulate_wires, wires_dataset
 from charz.description import description_from
+from charz.fitting.planning import load_candidates
+from charz.fitting.registry import family_of
 from charz.kinds import KINDS
 from charz.readers.mapping import request_from
 
@@ -53,7 +57,15 @@ def test_unknown_option_would_be_noticed():
 
 
 COST = [text for text in blocks("toml") if "[cell]" in text]
-DESCRIPTIONS = [text for text in blocks("toml") if text not in COST]
+CANDIDATES = [text for text in blocks("toml") if "[candidates." in text]
+DESCRIPTIONS = [text for text in blocks("toml") if text not in COST + CANDIDATES]
+
+
+def test_candidates_example_is_valid(tmp_path):
+    wires = wires_dataset(simulate_wires(jax.random.key(0), num_wires=3))
+    (tmp_path / "candidates.toml").write_text(*CANDIDATES, encoding="utf-8")
+    more, flank = load_candidates(tmp_path / "candidates.toml", family_of("logistic").observe(wires))
+    assert (more.devices, flank.num_trials) == (8, 200)
 
 
 @pytest.mark.parametrize("text", DESCRIPTIONS)

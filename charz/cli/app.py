@@ -13,7 +13,7 @@ from charz.errors import CharzError
 # name of the command: module that defines it as a function of the same name
 COMMANDS = (
     "describe", "convert", "inspect", "extract", "priors", "fit", "check", "compare", "train", "predict", "energy",
-    "reproduce", "demo",
+    "plan", "reproduce", "demo",
 )  # fmt: skip
 
 app = typer.Typer(

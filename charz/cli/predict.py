@@ -47,7 +47,7 @@ def predict(
     from charz.learning import Design, Inference, TrainOptions, predict_accuracy
     from charz.learning.chunk_store import check_store, delete_store
     from charz.learning.energy import event_attrs
-    from charz.learning.predict import summary
+    from charz.learning.predict import device_key, summary
 
     report = Report(as_json)
     check_place(dask, workers)
@@ -88,6 +88,10 @@ def predict(
             resume=resume,
         )
     prediction.attrs |= {"kind": "accuracy prediction", "data": data.source}
+    if devices.draws_behind is not None:
+        numbers = devices.draws_behind(device_key(jax.random.key(request.seed)), draws)
+        attrs = {"units": "1", "long_name": "number of the posterior draw, all chains in a row"}
+        prediction = prediction.assign_coords(posterior_draw=("draw", numbers, attrs))
     prediction.attrs |= event_attrs(chosen, inference)
     prediction.attrs |= stamp(
         request, devices, mode=mode, draws=draws, arrays=arrays, seeds=seeds, repeats=repeats

@@ -1,6 +1,7 @@
 """Devices for `train` and `predict`: from a posterior file, a recorded trace, or published ones by name."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,6 +9,8 @@ from charz.cli.training_options import Request, flag
 from charz.errors import TrainError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from charz.fitting import Posterior
     from charz.learning.predict import SampleDevices
 
@@ -25,7 +28,8 @@ class Devices(NamedTuple):
     """Where a network's devices come from.
 
     `sample` draws unmeasured devices, `believed` is what the controller believes of each, `drive_range` the
-    swept range in `drive_unit` (of synapses), `warning` is not empty where the fit is not to be trusted.
+    swept range in `drive_unit` (of synapses), `warning` is not empty where the fit is not to be trusted. With the key
+    and the number of draws of `sample`, `draws_behind` gives the numbers of the posterior's draws.
     """
 
     sample: "SampleDevices"
@@ -35,6 +39,7 @@ class Devices(NamedTuple):
     sources: tuple[Path, ...]
     description: str
     warning: str = ""
+    draws_behind: Callable[[Any, int], "np.ndarray"] | None = None
 
 
 def load_devices(request: Request) -> Devices | None:
@@ -184,7 +189,11 @@ def _memristors(posterior: "Posterior", request: Request) -> Devices:
         devices = posterior.new_devices(key_device, num_draws, shape).draw_stuck(key_stuck)
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_draws, *shape)), devices)
 
-    return Devices(sample, believed, None, SIEMENS, **_origin(posterior, request))
+    def draws_behind(key: Any, num_draws: int) -> Any:
+        return posterior.draws_behind(jax.random.split(key)[0], num_draws)
+
+    origin = _origin(posterior, request) | {"draws_behind": draws_behind}
+    return Devices(sample, believed, None, SIEMENS, **origin)
 
 
 def _switches(posterior: "Posterior", request: Request) -> Devices:
@@ -221,6 +230,7 @@ def _origin(posterior: "Posterior", request: Request) -> dict[str, Any]:
         "sources": (path,),
         "description": f"{posterior.model}, pool {posterior.pool}, from {path.name}",
         "warning": "" if posterior.converged else f"{path.name} holds a fit that did not converge",
+        "draws_behind": posterior.draws_behind,
     }
 
 

@@ -60,10 +60,27 @@ def moving(devices: Devices, surrogate: Surrogate, phis: np.ndarray, per_axis: i
     per_axis : int
         Nodes along each axis.
     """
+    result = np.zeros(len(phis))
+    for part, _, terms in _moving_parts(devices, surrogate, phis, per_axis):
+        result[part] += terms.sum(1)
+    return result
+
+
+def moving_by_device(devices: Devices, surrogate: Surrogate, phis: np.ndarray, per_axis: int) -> np.ndarray:
+    """As `moving`, of each device by itself, (population, device): the memory of that many numbers."""
+    result = np.zeros((len(phis), devices.number))
+    for part, here, terms in _moving_parts(devices, surrogate, phis, per_axis):
+        result[part, here] = terms
+    return result
+
+
+def _moving_parts(
+    devices: Devices, surrogate: Surrogate, phis: np.ndarray, per_axis: int
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Go through parts of the populations and of the devices: log marginal likelihoods (population, device)."""
     coordinates = devices.coordinates
     nodes, weights = gauss_hermite(len(coordinates.varying), per_axis)
     program = _moving(devices.model, coordinates.varying, coordinates.shared)
-    result = np.zeros(len(phis))
     for here, arrays, block in devices.split(surrogate):
         number = here.stop - here.start
         for part, chosen in chunks(phis, devices.draws_per_call(NODES_PER_CALL)):
@@ -74,8 +91,7 @@ def moving(devices: Devices, surrogate: Surrogate, phis: np.ndarray, per_axis: i
                 total = total + np.asarray(share)
             with np.errstate(divide="ignore"):
                 log_terms = np.asarray(log_evidence) + np.log(total)
-            result[part] += log_terms[: part.stop - part.start, :number].sum(1)
-    return result
+            yield part, here, log_terms[: part.stop - part.start, :number]
 
 
 def laid(devices: Devices, surrogate: Surrogate, phi: np.ndarray, per_axis: int) -> Nodes:

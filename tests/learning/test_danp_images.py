@@ -3,8 +3,9 @@
     CHARZ_WRITE_RESULTS=1 pytest -m slow tests/learning/test_danp_images.py -k mnist    (or -k cifar)
 
 Koenders et al. 2025. Rates of MNIST were chosen on one seed, among 5e-4, 1e-3 and 2e-3 that fall to 1, 3 or 10 %, with
-decorrelation between 3e-6 and 1e-3; those of CIFAR-10 are the same, untuned. Each network is added to the table as it
-is done.
+decorrelation between 3e-6 and 1e-3; those of CIFAR-10 on one seed by the validation accuracy after 4 epochs: rate 1e-3
+with decorrelation 3e-6, 1e-5, 3e-5, 1e-4 gave 36.6, 38.3, 38.1, 37.5 %, rate 2e-3 with 3e-6 36.4 %. Each network is
+added to the table as it is done.
 """
 
 import json
@@ -51,9 +52,9 @@ class Task:
         return TrainOptions(epochs=self.epochs, batch_size=64, patience=self.epochs)
 
 
-def schemes(sizes):
+def schemes(sizes, decorrelation_rate):
     return {
-        "DANP": Danp(sizes, learning_rate=1e-3, final_rate=0.01, decorrelation_rate=3e-6),
+        "DANP": Danp(sizes, learning_rate=1e-3, final_rate=0.01, decorrelation_rate=decorrelation_rate),
         "backprop": Backprop(sizes, learning_rate=1e-3, final_rate=0.01),
         "activity perturbation": ActivityPerturbation(sizes, learning_rate=1e-3, final_rate=0.01),
     }
@@ -61,8 +62,8 @@ def schemes(sizes):
 
 MNIST, CIFAR = (784, 500, 500, 500, 10), (3072, 500, 500, 500, 10)
 TASKS = {
-    "mnist": Task("mnist", MNIST, 30, schemes(MNIST)),
-    "cifar-10": Task("cifar-10", CIFAR, 15, schemes(CIFAR)),
+    "mnist": Task("mnist", MNIST, 30, schemes(MNIST, 3e-6)),
+    "cifar-10": Task("cifar-10", CIFAR, 15, schemes(CIFAR, 1e-5)),
 }
 
 

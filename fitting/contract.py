@@ -275,6 +275,8 @@ class Family:
     at_settings : callable
         ``(devices, observations) -> devices``: gives the devices what they share with the measurement and no
         parameter says, such as the one pulse width of all settings.
+    checked : callable
+        ``dataset -> dataset``: the part whose data are checked, where a whole record would not fit in memory.
     infer : callable, optional
         ``(dataset, model, key, draws, chains, progress) -> DataTree``: inference of its own, for models whose
         parameters are not numbers of a device. `fit` adds provenance.
@@ -296,6 +298,7 @@ class Family:
     min_devices: int = 3
     for_checks: Callable[[Observations], Observations] = lambda observations: observations
     at_settings: Callable[[Any, Observations], Any] = lambda devices, observations: devices
+    checked: Callable[[xr.Dataset], xr.Dataset] = lambda dataset: dataset
     infer: Callable[..., xr.DataTree] | None = None
     devices_from: Callable[..., Any] | None = None
     prior_outcomes: Callable[..., np.ndarray] | None = None

@@ -21,6 +21,7 @@ import numpy as np
 from arviz_stats.base import array_stats
 from jaxtyping import Array
 
+from charz.errors import FitError
 from charz.fitting.convergence import Convergence
 from charz.fitting.density import Density
 from charz.fitting.keys import generator_from
@@ -93,6 +94,7 @@ def _weighed(
     """Proposals (proposal, unit, parameter), the logarithm of posterior over proposal density, and remarks."""
     modes, size = prepared.known.modes, prepared.data["blank"].size
     stand_in = modes.stand_in
+    size = size if stand_in is None else stand_in.number
     told: tuple[str, ...] = ()
     if stand_in is not None:
         proposals, log_q = _proposals(generator, prepared, stand_in.measured.size)
@@ -108,6 +110,10 @@ def _weighed(
         )
         if error <= LARGEST_ERROR:
             return proposals, log_p[1:] - log_q, told
+        if stand_in.only:
+            raise FitError(
+                f"{told[0]}; too large, and the record is too long to be evaluated whole: fit a part of it"
+            )
         told = (f"{told[0]}; too large, each proposal was evaluated on all samples",)
     proposals, log_q = _proposals(generator, prepared, size)
     log_p, _ = _density(prepared, prepared.data["arrays"])(proposals, tick)

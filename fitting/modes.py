@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from charz.errors import FitError
 from charz.fitting.anchors import anchored_peak
 from charz.fitting.ascent import best_candidate, climb, made_definite
 from charz.fitting.contract import Model, Observations
@@ -74,6 +75,12 @@ def find_modes(model: Model, priors: Mapping[str, Prior], observations: Observat
         peak = anchored_peak(model, priors, part, pool)
         if peak.stand_in is not None:
             return _modes(peak.mode, peak.curvature, peak.prior_curvature, peak.stand_in)
+        if part.only:
+            raise FitError(
+                f"the peak of the log likelihood of {part.number} samples was not found from a part of them, and the"
+                " record is too long to be climbed whole: fit a part of it, or look whether the record is what the"
+                " model says (charz inspect)"
+            )
         start = peak.mode
     elif part is not None:
         start = _climbed(model, priors, part, pool, None)[0]

@@ -110,7 +110,7 @@ def fit(
         tree = family.infer(
             dataset, model, key=key, draws=draws, chains=chains, progress=progress, priors=priors
         )
-        tree.attrs = _source_attrs(dataset, key, settings) | tree.attrs
+        tree.attrs = _source_attrs(family.checked(dataset), key, settings) | tree.attrs
         return Posterior(tree)
     chosen_model, observations = find_model(model), family.observe(dataset)
     pool = pool or default_pool(len(observations.devices), family.min_devices)
@@ -135,7 +135,7 @@ def fit(
         keys = (key_prior, key_prior_outcomes, key_outcomes)
         parts = _parts(chosen_model, observations, pool, chosen, sampled, method, keys)
     attrs = {
-        **_source_attrs(dataset, key, settings),
+        **_source_attrs(family.checked(dataset), key, settings),
         **_attributes(sampled, settings, observations, method, priors_to_json(chosen)),
     }
     return Posterior(build_tree(chosen_model, observations, parts, attrs))

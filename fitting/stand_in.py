@@ -27,9 +27,15 @@ class StandIn(Observations):
     anchored : callable
         ``values -> StandIn`` about an anchor, from natural values (device,): one exact pass over the whole. Before
         the first anchor the part stands in by its share alone.
+    number : int
+        Outcomes of the whole.
+    only : bool
+        Whether the whole is not in memory, so that nothing but the part can be evaluated.
     """
 
     anchored: Callable[[Values], "StandIn"] = field(kw_only=True)
+    number: int = field(kw_only=True)
+    only: bool = field(kw_only=True, default=False)
 
 
 def standard_error(terms: np.ndarray, at_mode: np.ndarray) -> np.ndarray:

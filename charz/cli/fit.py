@@ -1,6 +1,6 @@
 """`charz fit`: from a dataset to the posterior of a device model; without a model, the models that suit it."""
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -9,6 +9,8 @@ import typer
 from charz.cli.output import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import xarray as xr
 
 Model = Annotated[
@@ -69,10 +71,9 @@ def fit(
     from charz.fitting import fit as fit_dataset
     from charz.provenance import provenance
 
-    dataset = load(data)
-    given = None if priors is None else _given_priors(priors, dataset, model, pool)
     done = 0
-    with nullcontext() if as_json else _bar() as advance:
+    with _dataset(data) as dataset, nullcontext() if as_json else _bar() as advance:
+        given = None if priors is None else _given_priors(priors, dataset, model, pool)
 
         def tick(steps: int) -> None:
             nonlocal done
@@ -102,6 +103,19 @@ def fit(
     posterior.save(output)
     say_result(report, posterior, output)
     report.finish(fit_result(posterior, output), trustworthy=posterior.converged)
+
+
+@contextmanager
+def _dataset(path: Path) -> "Iterator[xr.Dataset]":
+    """Loaded and validated; a very long record stays in its file, and is read in chunks."""
+    from charz.fitting.telegraph.long_records import is_long
+    from charz.store import load, opened
+
+    with opened(path) as dataset:
+        if is_long(dataset):
+            yield dataset
+            return
+    yield load(path)
 
 
 def _bar() -> Any:

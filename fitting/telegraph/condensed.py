@@ -34,6 +34,8 @@ from charz.fitting.telegraph.likelihood import (
     rows_of,
     standardised,
 )
+from charz.fitting.telegraph.long_records import LongObservations
+from charz.fitting.telegraph.streamed import Whole, moments, value_and_gradient
 
 NUM_SEGMENTS = 64
 LANES_OF_SEGMENT, STEPS_OF_LANE = 32, 64
@@ -85,24 +87,36 @@ def condensing(
 
     def condense(observations: Observations) -> StandIn | None:
         length = observations.arrays["length"]
-        if observations.measured.shape[1] <= 2 * PART_SAMPLES or length.min() < SEGMENT_SAMPLES:
+        long = isinstance(observations, LongObservations)
+        if length.min() < SEGMENT_SAMPLES or (
+            not long and observations.measured.shape[1] <= 2 * PART_SAMPLES
+        ):
             return None
         part = _part(observations)
         fixed = {n: a for n, a in observations.arrays.items() if a.shape != observations.measured.shape}
         share = length / PART_SAMPLES
         given = {n: jnp.asarray(a, jnp.float64) for n, a in {**fixed, **part, "share": share}.items()}
-        lanes, moments = _laid_out(
-            {n: jnp.asarray(observations.arrays[n], jnp.float64) for n in RECORD}, drifting
+        passes = (_Streamed if isinstance(observations, LongObservations) else _InMemory)(
+            chain_of, observations, drifting
         )
 
         def with_ties(ties: dict[str, Array]) -> StandIn:
             arrays = {n: np.asarray(a) for n, a in {**given, **ties}.items()}
             told = {n: getattr(observations, n) for n in ("devices", "observed", "dims", "units")}
-            return StandIn(**told, arrays=arrays, measured=part["seen"] > 0, anchored=anchored)
+            return StandIn(
+                **told,
+                arrays=arrays,
+                measured=part["seen"] > 0,
+                anchored=anchored,
+                number=int(length.sum()),
+                only=long,
+            )
 
         def anchored(values: Values) -> StandIn:
-            ties = _anchor(chain_of)({n: jnp.asarray(v) for n, v in values.items()}, given, lanes)
-            return with_ties({**ties, "moments": moments})
+            named = {n: jnp.asarray(v) for n, v in values.items()}
+            value, slope = passes.expand(named, given)
+            ties = _anchor(chain_of, drifting)(named, given, value, slope)
+            return with_ties({**ties, "moments": passes.moments})
 
         blank = jnp.zeros((len(share), NUM_SEGMENTS))
         return with_ties(
@@ -157,16 +171,66 @@ def _segment_lanes(arrays: Arrays, drifting: bool) -> Lanes:
     return Lanes(lanes(standard), lanes(seen), lanes(arrays["passed"]) if drifting else None, lanes(moves))
 
 
+class _InMemory:
+    """Passes over records that are there as a whole."""
+
+    def __init__(self, chain_of: ChainOf, observations: Observations, drifting: bool) -> None:
+        record = {n: jnp.asarray(observations.arrays[n], jnp.float64) for n in RECORD}
+        self._lanes, self.moments = _laid_out(record, drifting)
+        self._chain_of = chain_of
+
+    def expand(self, values: Values, arrays: Arrays) -> tuple[Array, Array]:
+        """Value (device,) and slope (device, natural) of the whole."""
+        return _expansion(self._chain_of)(values, arrays, self._lanes)
+
+
+class _Streamed:
+    """Passes over records that are read in chunks."""
+
+    def __init__(self, chain_of: ChainOf, observations: LongObservations, drifting: bool) -> None:
+        arrays = observations.arrays
+        self._wholes = [
+            Whole(
+                observations.record,
+                i,
+                *(float(arrays[n][i]) for n in ("centre", "scale", "length")),
+                drifting,
+            )
+            for i in range(len(observations.devices))
+        ]
+        self._chain_of = chain_of
+        self.moments = jnp.asarray(np.stack([moments(whole) for whole in self._wholes]))
+
+    def expand(self, values: Values, arrays: Arrays) -> tuple[Array, Array]:
+        """Value (device,) and slope (device, natural) of the whole."""
+        found = []
+        for whole in self._wholes:
+            own = {n: v[whole.device] for n, v in values.items()}
+            told = {n: a[whole.device] for n, a in arrays.items()}
+            found.append(value_and_gradient(whole, natural_of(self._chain_of(own, told), told)))
+        value, slope = zip(*found, strict=True)
+        return jnp.asarray(value), jnp.asarray(np.stack(slope))
+
+
 @lru_cache(maxsize=16)
-def _anchor(chain_of: ChainOf) -> Callable[[Values, Arrays, Lanes], dict[str, Array]]:
+def _expansion(chain_of: ChainOf) -> Callable[[Values, Arrays, Lanes], tuple[Array, Array]]:
+    """Value and slope of whole records at given values, compiled, for all devices."""
+
+    def one(values: Values, arrays: Arrays, lanes: Lanes) -> tuple[Array, Array]:
+        natural, structure = ravel_pytree(natural_of(chain_of(values, arrays), arrays))
+        return jax.value_and_grad(lambda psi: _log_density(structure(psi), lanes))(natural)
+
+    return jax.jit(jax.vmap(one), compiler_options=COMPILER_OPTIONS)
+
+
+@lru_cache(maxsize=16)
+def _anchor(chain_of: ChainOf, drifting: bool) -> Callable[[Values, Arrays, Array, Array], dict[str, Array]]:
     """Arrays that tie a stand-in to the whole record at given values, compiled, for all devices."""
 
-    def one(values: Values, arrays: Arrays, lanes: Lanes) -> dict[str, Array]:
-        chain = chain_of(values, arrays)
-        natural, structure = ravel_pytree(natural_of(chain, arrays))
+    def one(values: Values, arrays: Arrays, value: Array, slope: Array) -> dict[str, Array]:
+        natural, structure = ravel_pytree(natural_of(chain_of(values, arrays), arrays))
         expand = jax.value_and_grad(lambda psi, record: _log_density(structure(psi), record))
-        value, slope = expand(natural, lanes)
-        segments = _segment_lanes(arrays, lanes.time is not None)
+        segments = _segment_lanes(arrays, drifting)
         segment_values, segment_slopes = jax.vmap(expand, in_axes=(None, 0))(natural, segments)
         return {
             "anchor": natural,
@@ -205,8 +269,20 @@ def _part(observations: Observations) -> dict[str, np.ndarray]:
     spread = np.linspace(0.0, 1.0, NUM_SEGMENTS)
     starts = np.round(np.maximum(length - SEGMENT_SAMPLES, 0)[:, None] * spread).astype(int)
     place = (starts[..., None] + np.arange(SEGMENT_SAMPLES)).reshape(len(length), -1)
+    if isinstance(observations, LongObservations):
+        record = observations.record
+        signal = np.stack(
+            [
+                np.concatenate([record.read(device, start, start + SEGMENT_SAMPLES) for start in row])
+                for device, row in enumerate(starts)
+            ]
+        )
+        seen = np.isfinite(signal)
+        signal = np.where(seen, signal, observations.arrays["centre"][:, None])
+    else:
+        signal, seen = (np.take_along_axis(observations.arrays[n], place, 1) for n in ("signal", "seen"))
     return {
-        "signal": np.take_along_axis(observations.arrays["signal"], place, 1),
-        "seen": np.take_along_axis(observations.arrays["seen"], place, 1),
+        "signal": signal,
+        "seen": seen.astype(np.int64),
         "passed": place / observations.arrays["length"][:, None] - 0.5,
     }

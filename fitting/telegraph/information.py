@@ -4,6 +4,7 @@ import numpy as np
 
 from charz.errors import FitError
 from charz.fitting.contract import Model, Observations
+from charz.fitting.telegraph.long_records import LongObservations, require_pool
 from charz.fitting.telegraph.splits import Split, otsu_split, switches, thinned, without_trend
 
 MIN_DEVICES_IN_POPULATION = 3
@@ -30,11 +31,27 @@ def require_information(observations: Observations, model: Model, pool: str) -> 
     signal, measured = observations.arrays["signal"], observations.measured
     if any(p.name == "drift" for p in model.free):
         signal = without_trend(observations)[0]
+    require_pool(observations, pool)
     split = otsu_split(thinned(signal, measured))
     # One device stands for all, or all share their rates: together they must have dwelt often enough.
     together = pool == "complete" or any(p.shared for p in model.free)
     _require_two_levels(observations, signal, split, together)
-    _require_dwells(observations, switches(signal, measured, split), together)
+    _require_dwells(observations, _counted(observations, signal, split), together)
+
+
+def _counted(observations: Observations, signal: np.ndarray, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Passages of the middle up and down; of a long record without drift those of all its chunks."""
+    if not isinstance(observations, LongObservations) or signal is not observations.arrays["signal"]:
+        return switches(signal, observations.measured, split)
+    counts = np.zeros((2, len(observations.devices)), int)
+    for device in range(len(observations.devices)):
+        own = Split(*(np.asarray(level)[device : device + 1] for level in split))
+        for _, samples in observations.record.chunks(device):
+            seen = np.isfinite(samples)[None]
+            if seen.any():
+                found = switches(np.where(seen, samples, np.inf), seen, own)
+                counts[:, device] += [int(number[0]) for number in found]
+    return counts[0], counts[1]
 
 
 def _require_setting(observations: Observations, model: Model, pool: str, setting: str) -> None:

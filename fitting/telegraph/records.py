@@ -1,6 +1,6 @@
 """Records of telegraph noise as arrays for the likelihood."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import xarray as xr
@@ -8,6 +8,7 @@ import xarray as xr
 from charz.errors import FitError
 from charz.fitting.contract import Observations
 from charz.fitting.telegraph.forward import num_lanes, steps_of
+from charz.fitting.telegraph.long_records import LongObservations, Record, beginning, is_long
 
 # Largest step of the time stamps over their mean: beyond it samples are missing, not only rounded stamps.
 UNEVEN_ABOVE = 1.5
@@ -28,6 +29,10 @@ def observe(dataset: xr.Dataset) -> Observations:
     FitError
         For a record without samples or with one value only, and for time stamps with gaps.
     """
+    return _observe_long(dataset) if is_long(dataset) else _observe_whole(dataset)
+
+
+def _observe_whole(dataset: xr.Dataset) -> Observations:
     signal = np.asarray(dataset["signal"].transpose("device", "time").values, dtype=np.float64)
     devices = tuple(str(name) for name in dataset["device"].values)
     measured = np.isfinite(signal)
@@ -74,6 +79,24 @@ def observe(dataset: xr.Dataset) -> Observations:
             remarks=(*remarks, *_missing(measured, devices), *settings.remarks),
         )
     )
+
+
+def _observe_long(dataset: xr.Dataset) -> LongObservations:
+    """Beginnings of records that are read in chunks, with range and length of the whole."""
+    record = Record(dataset["signal"].transpose("device", "time"))
+    low, high, number, length = record.extent()
+    first = _observe_whole(beginning(dataset))
+    centre, scale = (low + high) / 2, high - low
+    signal = np.where(first.measured, first.arrays["signal"], centre[:, None])
+    whole = {"signal": signal, "centre": centre, "scale": scale, "length": length.astype(np.float64)}
+    names = zip(first.devices, number, strict=True)
+    told = tuple(
+        f"device {name}: all {count} samples entered the fit; the first {first.measured.shape[1]} stay with it, for"
+        " checks, plots and leave-one-out"
+        for name, count in names
+    )
+    given = {f.name: getattr(first, f.name) for f in fields(first)} | {"arrays": {**first.arrays, **whole}}
+    return LongObservations(**{**given, "remarks": (*first.remarks, *told)}, record=record)
 
 
 def leading(observations: Observations) -> Observations:

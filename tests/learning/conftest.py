@@ -10,17 +10,27 @@ from charz.learning import Batch, TrainingData
 
 
 @pytest.fixture(scope="session")
-def digits():
+def load_digits():
+    """Function from options of `load_images` to training and validation data, and test data."""
+
+    def load(**options):
+        images = load_images("digits", seed=0, **options)
+
+        def batch(x, y):
+            return Batch(jnp.asarray(x), jnp.asarray(y))
+
+        data = TrainingData(
+            batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
+        )
+        return data, batch(images.test_x, images.test_y)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def digits(load_digits):
     """Digits, binarised: training and validation data, and test data."""
-    images = load_images("digits", seed=0)
-
-    def batch(x, y):
-        return Batch(jnp.asarray(x), jnp.asarray(y))
-
-    data = TrainingData(
-        batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
-    )
-    return data, batch(images.test_x, images.test_y)
+    return load_digits()
 
 
 @pytest.fixture(scope="session")

@@ -179,20 +179,8 @@ def test_a_batch_counts_coincidences(digits):
 
 
 @pytest.fixture(scope="module")
-def gray_digits():
-    from charz.datasets import load_images
-    from charz.learning import TrainingData
-
-    images = load_images("digits", seed=0, preprocess="gray")
-    train, validation, test = (
-        Batch(jnp.asarray(x), jnp.asarray(y))
-        for x, y in (
-            (images.train_x, images.train_y),
-            (images.validation_x, images.validation_y),
-            (images.test_x, images.test_y),
-        )
-    )
-    return TrainingData(train, validation), test
+def gray_digits(load_digits):
+    return load_digits(preprocess="gray")
 
 
 def test_the_fourfold_derivative_learns_depth_sooner_and_votes_beat_single_shots(gray_digits):

@@ -18,10 +18,9 @@ import optax
 import pytest
 from design_pulse_train import soft_bounds_trains, train_dataset, up_and_down
 
-from charz.datasets import load_images
 from charz.devices import SoftBoundsMemristor, mean_wire, published_junction
 from charz.fitting import fit
-from charz.learning import Batch, TrainingData, TrainOptions, evaluate, join, train
+from charz.learning import Batch, TrainOptions, evaluate, join, train
 from charz.learning.activations import smooth_activation
 from charz.learning.architecture import dense
 from charz.learning.estimators import autodiff, binary_stochastic, danp
@@ -145,27 +144,14 @@ def test_any_estimator_runs_with_any_write(estimator, write, digits):
     assert rule.predict(jax.random.key(2), moved, batch.x).shape == (number, 10)
 
 
-def load(preprocess):
-    images = load_images("digits", seed=0, preprocess=preprocess)
-
-    def batch(x, y):
-        return Batch(jnp.asarray(x), jnp.asarray(y))
-
-    data = TrainingData(
-        batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
-    )
-    return data, batch(images.test_x, images.test_y)
-
-
-def accuracies(scheme, way, hardware):
-    data, test = load(way.preprocess)
+def accuracies(scheme, way, hardware, data, test):
     keys = jax.random.split(jax.random.key(0), NUM_DRAWS)
     trained = train(keys, scheme, hardware, data, TrainOptions(way.epochs, way.batch_size, way.epochs))
     return np.asarray(evaluate(keys, scheme, hardware, trained.state, test, 4)).mean(1)
 
 
 @pytest.fixture(scope="module")
-def table(memristors):
+def table(memristors, load_digits):
     believed, actual = memristors
     alike = jax.tree.map(
         lambda leaf: jnp.broadcast_to(leaf, (NUM_DRAWS, *jnp.shape(leaf))), (believed, mean_wire())
@@ -174,10 +160,14 @@ def table(memristors):
     for estimator, way in WAYS.items():
         for write in WRITES:
             hardware = Memristors(actual, alike[0]) if write == "stepwise" else None
-            found[estimator, write] = accuracies(Crossed(SIZES, estimator, write), way, hardware)
+            found[estimator, write] = accuracies(
+                Crossed(SIZES, estimator, write), way, hardware, *load_digits(preprocess=way.preprocess)
+            )
     rule = MeanVariance((SIZES[0], SIZES[-1]), num_reads=64)
     way = Way(0.0, 0.0, 0.0, batch_size=64, epochs=40, preprocess="binary")
-    found["mean/variance", "ideal"] = accuracies(rule, way, rule.hardware(alike[1], alike[1]))
+    found["mean/variance", "ideal"] = accuracies(
+        rule, way, rule.hardware(alike[1], alike[1]), *load_digits(preprocess=way.preprocess)
+    )
     if os.environ.get("CHARZ_WRITE_RESULTS"):
         TABLE.write_text(as_text(found, time.perf_counter() - began), encoding="utf-8")
     return found

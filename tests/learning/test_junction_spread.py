@@ -18,10 +18,9 @@ import pytest
 from design_pulse_switching import skeleton
 from scipy import stats
 
-from charz.datasets import load_images
 from charz.devices import ThermalActivation, TwoDirections
 from charz.fitting import fit
-from charz.learning import Batch, Design, GxnorMtj, TrainingData, TrainOptions, predict_accuracy
+from charz.learning import Design, GxnorMtj, TrainOptions, predict_accuracy
 
 TABLE = Path(__file__).parents[1] / "results" / "junction-spread.md"
 SPREADS = (0.02, 0.1, 0.2, 0.4)
@@ -41,19 +40,7 @@ def measured(spread, seed):
     return skeleton(NUM_JUNCTIONS, amplitude, NUM_TRIALS, switched, width=WIDTH)
 
 
-def digits():
-    images = load_images("digits", seed=0, preprocess="signed")
-
-    def batch(x, y):
-        return Batch(jnp.asarray(x), jnp.asarray(y))
-
-    train = TrainingData(
-        batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
-    )
-    return train, batch(images.test_x, images.test_y)
-
-
-def predicted(spread):
+def predicted(spread, data, test):
     """Estimated spread (draws) and accuracies in % (draw,)."""
     posterior = fit(measured(spread, 7), "thermal", key=jax.random.key(1), pool="hierarchical")
     estimated = posterior.tree["posterior"]["log_critical_sd"].to_numpy().ravel()
@@ -64,7 +51,6 @@ def predicted(spread):
         one, other = (posterior.new_devices(key, num_draws, shape) for key in jax.random.split(key))
         return TwoDirections(one, other)
 
-    data, test = digits()
     prediction = predict_accuracy(
         jax.random.key(2), SCHEME, both, TwoDirections(believed, believed), data, test, design=DESIGN, options=OPTIONS
     )  # fmt: skip
@@ -72,8 +58,9 @@ def predicted(spread):
 
 
 @pytest.fixture(scope="module")
-def found():
-    rows = {spread: predicted(spread) for spread in SPREADS}
+def found(load_digits):
+    problem = load_digits(preprocess="signed")
+    rows = {spread: predicted(spread, *problem) for spread in SPREADS}
     for spread, row in rows.items():
         print(spread, row[0], row[1].mean(), row[2].round(1), flush=True)  # noqa: T201
     if os.environ.get("CHARZ_WRITE_RESULTS"):

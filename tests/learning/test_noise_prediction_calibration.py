@@ -23,10 +23,9 @@ import pytest
 import scipy.stats
 import xarray as xr
 
-from charz.datasets import load_images
 from charz.devices import TelegraphJunction, junction_noise
 from charz.fitting import fit
-from charz.learning import Batch, Danp, Design, TrainingData, TrainOptions, predict_accuracy
+from charz.learning import Danp, Design, TrainOptions, predict_accuracy
 
 TABLE = Path(__file__).parents[1] / "results" / "noise-prediction-calibration.md"
 INTERVAL = 5e-6  # s, the published sampling
@@ -140,17 +139,9 @@ def predict_one(key, data, test, modes, num_junctions):
 
 
 @pytest.fixture(scope="module")
-def standardised():
+def standardised(load_digits):
     """Digits as the scheme was published with: standardised, not binarised."""
-    images = load_images("digits", seed=0, preprocess="standardised")
-
-    def batch(x, y):
-        return Batch(jnp.asarray(x), jnp.asarray(y))
-
-    data = TrainingData(
-        batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
-    )
-    return data, batch(images.test_x, images.test_y)
+    return load_digits(preprocess="standardised")
 
 
 def run(problem, modes, num_junctions, num_truths, seed):

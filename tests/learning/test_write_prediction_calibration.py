@@ -24,17 +24,14 @@ from design_pulse_switching import skeleton
 from design_pulse_train import train_dataset, up_and_down
 from scipy.stats import binom
 
-from charz.datasets import load_images
 from charz.devices import SoftBoundsMemristor, ThermalActivation, TwoDirections
 from charz.fitting import fit
 from charz.learning import (
-    Batch,
     BinaryStochastic,
     Design,
     GxnorMtj,
     Inference,
     Scheme,
-    TrainingData,
     TrainOptions,
     predict_accuracy,
 )
@@ -192,22 +189,9 @@ def predict_one(key, task, data, test):
     return Row(*ends, predict(key_check, from_truth, ONE)["accuracy"].item(), posterior.converged)
 
 
-def digits(preprocess):
-    images = load_images("digits", seed=0, preprocess=preprocess)
-
-    def batch(x, y):
-        return Batch(jnp.asarray(x), jnp.asarray(y))
-
-    data = TrainingData(
-        batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
-    )
-    return data, batch(images.test_x, images.test_y)
-
-
-def run(name, num_truths, seed=0):
+def run(name, problem, num_truths, seed=0):
     """Columns over the truths."""
     task = TASKS[name]
-    problem = digits(task.preprocess)
     rows = []
     for index, key in enumerate(jax.random.split(jax.random.key(seed), num_truths)):
         rows.append(predict_one(key, task, *problem))
@@ -251,8 +235,8 @@ def write(name, rows):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
-def test_intervals_are_calibrated(name):
-    rows = run(name, NUM_TRUTHS)
+def test_intervals_are_calibrated(name, load_digits):
+    rows = run(name, load_digits(preprocess=TASKS[name].preprocess), NUM_TRUTHS)
     if os.environ.get("CHARZ_WRITE_RESULTS"):
         write(name, rows)
     low, high = binom.ppf([0.005, 0.995], NUM_TRUTHS, 0.9)

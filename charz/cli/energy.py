@@ -53,12 +53,14 @@ def energy(
     report = Report(as_json)
     if draws < 2:
         raise TrainError(f"--draws is {draws}; an interval needs at least 2")
+    loaded = [load_result(path) for path in results]
     known = {} if device is None else _known(device, draws, seed)
     read = cost_inputs(
         inputs, known, origin="" if device is None else device.name, num_draws=draws, seed=seed
     )
     alone = len({path.name for path in results}) == len(results)
-    rows = [energy_row(path.stem if alone else str(path), load_result(path), read) for path in results]
+    names = [path.stem if alone else str(path) for path in results]
+    rows = [energy_row(name, result, read) for name, result in zip(names, loaded, strict=True)]
     report.table(
         "inputs of the energy (not measured, unless a posterior is named)",
         ("input", "value", "unit", "from"),

@@ -2,15 +2,11 @@
 
 import json
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from design_pulse_train import soft_bounds_trains, train_dataset, up_and_down
 
 from charz import store
-from charz.fitting import fit
 from charz.learning import SCHEMES, Inference, MeanVariance
 from charz.learning.energy import event_attrs
 
@@ -92,30 +88,6 @@ def test_a_stated_range_is_an_interval(charz, inputs, result):
     assert origins["read_time"] == "assumed"
 
 
-@pytest.fixture(scope="module")
-def memristors(tmp_path_factory):
-    """Posterior of three simulated devices with soft bounds, 2 to 20 µS."""
-    path = tmp_path_factory.mktemp("trains") / "memristors.nc"
-    polarity = up_and_down(30)
-    reads = soft_bounds_trains(np.random.default_rng(0), polarity, num_devices=3)
-    posterior = fit(
-        train_dataset(reads, polarity), "soft-bounds", key=jax.random.key(0), pool="complete",
-        draws=100, warmup=200, chains=2,
-    )  # fmt: skip
-    posterior.save(path)
-    return path, posterior
-
-
-def test_conductance_from_a_posterior(charz, result, memristors):
-    path, posterior = memristors
-    code, out, _ = charz("energy", result(1), "--device", path, "--json")
-    row = next(row for row in json.loads(out)["inputs"] if row["name"] == "conductance")
-    typical = float(jnp.mean(posterior.believed().symmetry_point()))
-    assert code == 0
-    assert row["from"] == "memristors.nc"
-    assert row["q05"] < typical < row["q95"]
-
-
 def test_training_of_memristors_is_counted(charz, inputs, tmp_path):
     """Pulses, reads and comparisons in the file's counts give the energy that is printed."""
     path = tmp_path / "run.nc"
@@ -153,7 +125,7 @@ def test_inputs_that_cannot_be(charz, inputs, result, text, message):
     assert len(err.splitlines()) == 1
 
 
-def test_files_that_say_nothing(charz, inputs, result, tmp_path, memristors):
+def test_files_that_say_nothing(charz, inputs, result, tmp_path):
     other, broken = tmp_path / "other.nc", tmp_path / "broken.nc"
     store.save_result(xr.Dataset({"accuracy": 0.5}), other)
     store.save_result(xr.Dataset({"accuracy": 0.5}, attrs={"inference_events": "[1]"}), broken)
@@ -161,6 +133,7 @@ def test_files_that_say_nothing(charz, inputs, result, tmp_path, memristors):
         ((other, "--inputs", inputs), "no counted events"),
         ((broken, "--inputs", inputs), "cannot be read"),
         ((inputs, "--inputs", inputs), "not a readable netCDF file"),
+        ((inputs,), "not a readable netCDF file"),
         ((result(1), "--inputs", tmp_path / "none.toml"), "no such file"),
         ((result(1), "--inputs", inputs, "--draws", "1"), "--draws is 1"),
         ((result(1), "--device", other), "other.nc"),

@@ -3,12 +3,16 @@
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
 from design_pulse_train import soft_bounds_trains, train_dataset, up_and_down
 
-from charz.fitting import fit
+from charz import store
+from charz.fitting import fit, load_posterior
+from charz.learning import BinaryStochastic, Inference
+from charz.learning.energy import event_attrs
 
 SCHEME = ["--scheme", "binary-stochastic", "--data", "digits", "--epochs", "2"]
 
@@ -49,6 +53,20 @@ def train_file(tmp_path_factory):
     )
     posterior.save(path)
     return path
+
+
+def test_an_energy_draws_its_conductance_from_a_posterior(charz, train_file, tmp_path):
+    path, scheme = tmp_path / "result.nc", BinaryStochastic((64, 10))
+    attrs = {"scheme": scheme.name, "inference": "deterministic"} | event_attrs(
+        scheme, Inference("deterministic")
+    )
+    store.save_result(xr.Dataset({"accuracy": ("draw", np.linspace(0.8, 0.9, 20))}, attrs=attrs), path)
+    code, out, err = charz("energy", path, "--device", train_file, "--json")
+    assert code == 0, err
+    row = next(row for row in json.loads(out)["inputs"] if row["name"] == "conductance")
+    typical = float(jnp.mean(load_posterior(train_file).believed().symmetry_point()))
+    assert row["from"] == "memristors.nc"
+    assert row["q05"] < typical < row["q95"]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -77,6 +77,8 @@ def _one_parameter(
     share = np.exp(log_evidence - log_evidence.max())
     share /= share.sum()
     log_sd = share @ np.log(sd)
-    spread = np.sqrt(share @ (np.log(sd) - log_sd) ** 2)
+    # Of many devices the spread is known better than the grid can tell: then it is the grid's own resolution.
+    resolution = np.log(sd[1] / sd[0]) / np.sqrt(12)
+    spread = max(np.sqrt(share @ (np.log(sd) - log_sd) ** 2), resolution)
     small = np.interp(CAUTIOUS_QUANTILE, np.cumsum(share), sd)
     return share @ mean, np.exp(log_sd), share @ (1 / np.sqrt(total)), spread, small

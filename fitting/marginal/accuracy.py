@@ -81,15 +81,19 @@ def chosen_quadrature(
     def values(moves: bool, per_axis: int) -> np.ndarray:
         return log_marginal(few, part, proposal.centre, Quadrature(moves, per_axis, 0.0))(points)
 
-    # Nodes laid once hold the likelihood of one value of what is shared: there they have to follow.
-    moves = bool(devices.coordinates.shared)
-    orders = MOVING if moves else STAYING
-    coarse = values(moves, orders[0])
-    for order, finer in pairwise(orders):
-        fine = values(moves, finer)
-        error = float(np.std(coarse - fine)) * stride
-        found = Quadrature(moves, order, error if np.isfinite(error) else np.inf)
-        if found.good:
-            break
-        coarse = fine
-    return found
+    def tried(moves: bool) -> Quadrature:
+        orders = MOVING if moves else STAYING
+        coarse = values(moves, orders[0])
+        for order, finer in pairwise(orders):
+            fine = values(moves, finer)
+            error = float(np.std(coarse - fine)) * stride
+            found = Quadrature(moves, order, error if np.isfinite(error) else np.inf)
+            if found.good:
+                break
+            coarse = fine
+        return found
+
+    # Nodes laid once hold the likelihood of one value of what is shared: there they have to follow. They cost less, and
+    # fail where some populations of the posterior are much narrower than others.
+    laid_once = None if devices.coordinates.shared else tried(moves=False)
+    return laid_once if laid_once is not None and laid_once.good else tried(moves=True)

@@ -65,6 +65,18 @@ def test_few_trials_fall_back_to_nuts_and_say_so(simulate):
     assert "the marginal fit was given up" in posterior.tree.attrs["remarks"]
 
 
+def test_many_devices_are_not_given_up(simulate):
+    """Their population is known better than the grid of the first guess can tell."""
+    data, _ = simulate(7, num_devices=1500, num_settings=5, logit_floor_mean=-30.0)
+    posterior = fit(
+        data, "logistic-plain", key=jax.random.key(0), pool="hierarchical", method="marginal", chains=2
+    )
+    assert posterior.tree.attrs["method"] == "marginal", posterior.tree.attrs["remarks"]
+    spread = posterior.summary()["population"]["location_sd"]
+    # An estimate of a spread from 1,500 devices is known to 1/sqrt(3000) = 1.8 % at best.
+    assert 0.01 < spread["sd"] / spread["mean"] < 0.03
+
+
 def test_refusals(simulate):
     data, _ = simulate(1)
     with pytest.raises(FitError, match=r"method='marginal' .* pool='complete' has no population"):

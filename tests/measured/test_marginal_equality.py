@@ -88,7 +88,8 @@ def test_the_same_posterior(name, measured_ramps):
         sd = other[parameter].std(("chain", "draw"))
         off = np.abs((one[parameter].mean(("chain", "draw")) - other[parameter].mean(("chain", "draw"))) / sd)
         ratio = one[parameter].std(("chain", "draw")) / sd
-        worst = float(off.max()), float(ratio.to_numpy().flat[int(np.abs(np.log(ratio)).argmax())])
+        ratios = ratio.to_numpy().ravel()
+        worst = float(off.max()), float(ratios[np.abs(np.log(ratios)).argmax()])
         if "device" in other[parameter].dims:
             of_devices = worse(of_devices, worst)
         else:

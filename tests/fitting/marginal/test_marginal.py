@@ -56,13 +56,15 @@ def test_what_the_file_says(both, tmp_path):
 
 
 def test_few_trials_fall_back_to_nuts_and_say_so(simulate):
-    data, _ = simulate(4, num_devices=6, num_settings=5, num_trials=10)
+    """Ten trials a setting leave the population skewed: Pareto k catches it."""
+    data, _ = simulate(4, num_devices=12, num_settings=5, num_trials=10)
     posterior = fit(
-        data, "logistic-plain", key=jax.random.key(0), pool="hierarchical", method="marginal",
-        draws=100, warmup=100, chains=2,
+        data, "logistic-plain", key=jax.random.key(5), pool="hierarchical", method="marginal",
+        draws=200, warmup=100, chains=2,
     )  # fmt: skip
     assert posterior.tree.attrs["method"] == "nuts"
     assert "the marginal fit was given up" in posterior.tree.attrs["remarks"]
+    assert "Pareto k of the population is" in posterior.tree.attrs["remarks"]
 
 
 def test_many_devices_are_not_given_up(simulate):

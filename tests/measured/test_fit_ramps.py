@@ -131,6 +131,7 @@ def test_ramps_that_start_unswitched(ramps):
     assert_reproduced(posterior, "0.0453", "0.0312")
 
 
+@pytest.mark.slow
 def test_ramps_that_start_switched_belong_to_no_law_of_thresholds(ramps):
     """All 400, the 25 left-censored: more of them than any law of thresholds would start with."""
     posterior = fit(ramps, "weibull", key=jax.random.key(1), **QUICK)

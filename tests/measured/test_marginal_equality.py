@@ -85,6 +85,11 @@ def test_the_same_posterior(name, measured_ramps):
     one, other = (p.tree["posterior"].to_dataset() for p in (marginal, nuts))
     of_population, of_devices = (0.0, 1.0), (0.0, 1.0)
     for parameter in other:
+        if (
+            float(np.ptp(other[parameter])) <= 1e-12 * float(np.abs(other[parameter]).max())
+            or not np.isfinite(other[parameter]).all()
+        ):
+            continue  # a constant of the law, or none
         sd = other[parameter].std(("chain", "draw"))
         off = np.abs((one[parameter].mean(("chain", "draw")) - other[parameter].mean(("chain", "draw"))) / sd)
         ratio = one[parameter].std(("chain", "draw")) / sd

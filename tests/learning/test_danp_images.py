@@ -2,11 +2,12 @@
 
     CHARZ_WRITE_RESULTS=1 pytest -m slow tests/learning/test_danp_images.py -k mnist    (or -k cifar)
 
-Koenders et al. 2025. Rates of MNIST were chosen on one seed by the validation accuracy: at batch 64 among 5e-4, 1e-3 and
-2e-3 that fall to 1, 3 or 10 %, with decorrelation between 3e-6 and 1e-3 (at best 96.1 % after 30 epochs); at batch 256
-rate 1e-3 with 3e-5 95.4 % and 2e-3 with 1e-5 96.1 % after 20 epochs, 2e-3 with 5e-6 96.7 % after 40. Those of CIFAR-10 on one seed, too, by the best validation accuracy: batch 64,
-rate 1e-3, decorrelation 3e-6 and 1e-5 gave 40.1 % after 15 epochs, 3e-5 and 1e-4 at fewer epochs no more; batch 512,
-rate 3e-3 40.1 %; batch 256, rate 2e-3 41.2 % and 1e-3 41.6 %. Each network is added to the table as it is done.
+Koenders et al. 2025. Rates of MNIST were chosen on one seed by the validation accuracy: at batch 64 among 5e-4, 1e-3
+and 2e-3 that fall to 1, 3 or 10 %, with decorrelation between 3e-6 and 1e-3 (at best 96.1 % after 30 epochs); at batch
+256 rate 1e-3 with 3e-5 95.4 % and 2e-3 with 1e-5 96.1 % after 20 epochs, 2e-3 with 5e-6 96.7 % after 40. Those of
+CIFAR-10 on one seed, too, by the best validation accuracy: batch 64, rate 1e-3, decorrelation 3e-6 and 1e-5 gave 40.1 %
+after 15 epochs, 3e-5 and 1e-4 at fewer epochs no more; batch 512, rate 3e-3 40.1 %; batch 256, rate 2e-3 41.2 % and
+1e-3 41.6 %. Each network is added to the table as it is done.
 """
 
 import json

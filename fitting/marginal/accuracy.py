@@ -16,8 +16,8 @@ from charz.fitting.marginal.importance import Proposal
 from charz.fitting.marginal.quadrature import Nodes, laid, moving, staying
 from charz.fitting.marginal.surrogate import Surrogate
 
-LARGEST_ERROR = 0.05
-NUM_POPULATIONS = 12
+LARGEST_ERROR = 0.02
+NUM_POPULATIONS = 128
 # Nodes an axis, each judged by the next; an even number has none in the middle, and errs more.
 STAYING = (5, 7, 9, 11)
 MOVING = (3, 5, 7)
@@ -66,14 +66,23 @@ def log_marginal(
 
 
 def chosen_quadrature(
-    generator: np.random.Generator, devices: Devices, surrogate: Surrogate, proposal: Proposal
+    generator: np.random.Generator,
+    devices: Devices,
+    surrogate: Surrogate,
+    proposal: Proposal,
+    *,
+    follow: bool,
 ) -> Quadrature:
-    """Find the cheapest quadrature that is good; the finest one where none is.
+    """Find the cheapest quadrature that is good; the finest one where none is; only nodes that `follow` where asked.
 
-    Of many devices, evenly spaced ones stand for all: their error is taken times the number that each stands for.
+    They have to where something is shared: nodes laid once hold the likelihood of one value of it.
+
+    Judged at draws of the proposal, by their weights: where a spread may be next to nothing, the posterior reaches to
+    populations far narrower than the one that nodes were laid for. Of many devices, evenly spaced ones stand for all:
+    their error is taken times the number that each stands for.
     """
-    size = len(proposal.centre)
-    points = proposal.centre + generator.standard_normal((NUM_POPULATIONS, size)) @ proposal.root.T
+    points, log_q = proposal.draw(generator, NUM_POPULATIONS)
+    log_prior = devices.coordinates.log_prior(points)
     stride = -(-devices.number // BLOCK)
     few = devices.only(np.arange(0, devices.number, stride))
     part = Surrogate(*(leaf[::stride] for leaf in surrogate))
@@ -86,14 +95,19 @@ def chosen_quadrature(
         coarse = values(moves, orders[0])
         for order, finer in pairwise(orders):
             fine = values(moves, finer)
-            error = float(np.std(coarse - fine)) * stride
+            error = stride * _weighted_sd(coarse - fine, stride * fine + log_prior - log_q)
             found = Quadrature(moves, order, error if np.isfinite(error) else np.inf)
             if found.good:
                 break
             coarse = fine
         return found
 
-    # Nodes laid once hold the likelihood of one value of what is shared: there they have to follow. They cost less, and
-    # fail where some populations of the posterior are much narrower than others.
-    laid_once = None if devices.coordinates.shared else tried(moves=False)
+    # Nodes laid once cost less, and fail where some populations of the posterior are much narrower than others.
+    laid_once = None if follow else tried(moves=False)
     return laid_once if laid_once is not None and laid_once.good else tried(moves=True)
+
+
+def _weighted_sd(values: np.ndarray, log_weights: np.ndarray) -> float:
+    weights = np.exp(log_weights - np.max(log_weights))
+    weights = weights / weights.sum()
+    return float(np.sqrt(weights @ (values - weights @ values) ** 2))

@@ -27,6 +27,8 @@ from charz.fitting.sampling import Draws
 MAX_VARYING = 4
 # Outcomes whose likelihood is evaluated, where every population asks for its own nodes: some ten seconds.
 MAX_OUTCOMES = 5e8
+# So few, a second or two, that nodes follow every population without asking whether they have to.
+FEW_OUTCOMES, FOLLOWING = 1.5e8, 5
 # Device draws that are kept, and the draws that there are at least: numbers of twenty thousand devices fill a gigabyte.
 MAX_DEVICE_DRAWS = 3_000_000
 LEAST_DRAWS = 1200
@@ -94,19 +96,22 @@ def integrate(
     modes = separate_modes(devices, observations)
     rough = ROUGH_MOVING if coordinates.shared else ROUGH_STAYING
     proposal, surrogate = settled(devices, modes, rough)
-    quadrature = chosen_quadrature(generator, devices, surrogate, proposal)
-    if not quadrature.good:
-        return Refused(f"no quadrature of the devices is accurate enough: {quadrature.describe()}")
     num_chains, num_draws = kept_shape(shape, devices.number)
     number = num_chains * num_draws
-    if quadrature.moves:
-        nodes = len(gauss_hermite(len(coordinates.varying), quadrature.per_axis)[0])
-        outcomes = float(nodes * devices.number * devices.outcomes) * 2 * number
-        if outcomes > MAX_OUTCOMES:
-            return Refused(
-                f"the devices' shapes ask for nodes that follow every population, {outcomes:.1g} outcomes in all"
-                f" (limit {MAX_OUTCOMES:.0e}): NUTS takes less time"
-            )
+
+    def outcomes_to_follow(per_axis: int) -> float:
+        nodes = len(gauss_hermite(len(coordinates.varying), per_axis)[0])
+        return float(nodes * devices.number * devices.outcomes) * 2 * number
+
+    follow = bool(coordinates.shared) or outcomes_to_follow(FOLLOWING) <= FEW_OUTCOMES
+    quadrature = chosen_quadrature(generator, devices, surrogate, proposal, follow=follow)
+    if not quadrature.good:
+        return Refused(f"no quadrature of the devices is accurate enough: {quadrature.describe()}")
+    if quadrature.moves and (outcomes := outcomes_to_follow(quadrature.per_axis)) > MAX_OUTCOMES:
+        return Refused(
+            f"the devices' shapes ask for nodes that follow every population, {outcomes:.1g} outcomes in all"
+            f" (limit {MAX_OUTCOMES:.0e}): NUTS takes less time"
+        )
     marginal = log_marginal(devices, surrogate, proposal.centre, quadrature)
 
     def log_posterior(phis: np.ndarray) -> np.ndarray:

@@ -85,10 +85,8 @@ def test_the_same_posterior(name, measured_ramps):
     one, other = (p.tree["posterior"].to_dataset() for p in (marginal, nuts))
     of_population, of_devices = (0.0, 1.0), (0.0, 1.0)
     for parameter in other:
-        if (
-            float(np.ptp(other[parameter])) <= 1e-12 * float(np.abs(other[parameter]).max())
-            or not np.isfinite(other[parameter]).all()
-        ):
+        values = other[parameter].to_numpy()
+        if not np.isfinite(values).all() or np.ptp(values) <= 1e-12 * np.abs(values).max():
             continue  # a constant of the law, or none
         sd = other[parameter].std(("chain", "draw"))
         off = np.abs((one[parameter].mean(("chain", "draw")) - other[parameter].mean(("chain", "draw"))) / sd)

@@ -62,7 +62,7 @@ def unswitched(ramps):
 
 CASES = {
     "simulated wires": ("logistic-plain", lambda ramps: curves(200, floor=False)),
-    "simulated wires with floors": ("logistic", lambda ramps: curves(60, floor=True)),
+    "simulated wires with floors": ("logistic", lambda ramps: curves(200, floor=True)),
     "simulated junctions": ("thermal", lambda ramps: junctions()),
     "measured ISPP ramps, 375 that start unswitched": ("weibull", unswitched),
     "measured ISPP ramps, all 400 as values": (

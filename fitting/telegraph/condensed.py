@@ -96,8 +96,10 @@ def condensing(
         fixed = {n: a for n, a in observations.arrays.items() if a.shape != observations.measured.shape}
         share = length / PART_SAMPLES
         given = {n: jnp.asarray(a, jnp.float64) for n, a in {**fixed, **part, "share": share}.items()}
-        passes = (_Streamed if isinstance(observations, LongObservations) else _InMemory)(
-            chain_of, observations, drifting
+        passes = (
+            _Streamed(chain_of, observations, drifting)
+            if isinstance(observations, LongObservations)
+            else _InMemory(chain_of, observations, drifting)
         )
 
         def with_ties(ties: dict[str, Array]) -> StandIn:
@@ -189,13 +191,9 @@ class _Streamed:
 
     def __init__(self, chain_of: ChainOf, observations: LongObservations, drifting: bool) -> None:
         arrays = observations.arrays
+        centre, scale, length = (arrays[name] for name in ("centre", "scale", "length"))
         self._wholes = [
-            Whole(
-                observations.record,
-                i,
-                *(float(arrays[n][i]) for n in ("centre", "scale", "length")),
-                drifting,
-            )
+            Whole(observations.record, i, float(centre[i]), float(scale[i]), float(length[i]), drifting)
             for i in range(len(observations.devices))
         ]
         self._chain_of = chain_of

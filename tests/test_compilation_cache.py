@@ -55,6 +55,8 @@ def train(tmp_path):
         # On a fast machine every program of so small a network compiles sooner than is worth a file.
         always = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
         environment = {**os.environ, **always, "CHARZ_COMPILATION_CACHE": str(cache)}
+        # JAX, once imported, sets it for this process, and no user's shell has it.
+        environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
         done = subprocess.run(
             [sys.executable, "-c", call, "train", *options], env=environment, capture_output=True, text=True
         )

@@ -5,13 +5,13 @@ The same keys are keyword arguments of `charz.read` and flags of ``charz convert
 
 import contextlib
 import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from charz.errors import ReadError
+from charz.toml_files import read_toml
 
 # A description of this name is used when it lies beside the data and no other is given.
 BESIDE = "charz.toml"
@@ -182,12 +182,7 @@ def load_description(path: Path | str) -> Description:
         raise ReadError(f"{path}: a folder, not a measurement description (TOML file)")
     if path.stat().st_size > MAX_BYTES:
         raise ReadError(f"{path}: larger than 1 MiB; a measurement description is a small TOML file")
-    try:
-        keys = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    # Besides those of TOML, errors of letters that are not UTF-8 and of numbers of too many digits.
-    except (ValueError, RecursionError) as error:
-        raise ReadError(f"{path}: not a valid TOML file: {error}") from error
-    return description_from(keys, str(path))
+    return description_from(read_toml(path, ReadError), str(path))
 
 
 def _checked(keys: Mapping[str, Any], place: str) -> dict[str, Any]:

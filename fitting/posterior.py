@@ -98,8 +98,8 @@ class Posterior:
         return self.tree["prior_predictive"].to_dataset()
 
     @cached_property
-    def _draws(self) -> dict[str, np.ndarray]:
-        """Draws of all chains in one row: (draw,) or (draw, device)."""
+    def flat_draws(self) -> dict[str, np.ndarray]:
+        """Draws of all parameters, chains in one row: (draw,) or (draw, device)."""
         posterior = self.tree["posterior"].to_dataset()
         return {
             str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in posterior.items()
@@ -112,7 +112,7 @@ class Posterior:
     @cached_property
     def _law_names(self) -> list[str]:
         populations = population_names(self.fit_model, self.pool)
-        return [name for name in self._draws if name not in populations]
+        return [name for name in self.flat_draws if name not in populations]
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Mean, sd, 5 % and 95 % quantile, R-hat and bulk effective sample size of every parameter.
@@ -178,7 +178,7 @@ class Posterior:
             return self.family.devices_from(self, key, num_draws, (len(self.device_names),))
         picked = self._pick(key, num_draws)
         shape = (num_draws, len(self.device_names))
-        values = {name: self._draws[name][picked] for name in self._law_names}
+        values = {name: self.flat_draws[name][picked] for name in self._law_names}
         return self._made({n: jnp.broadcast_to(v.reshape(num_draws, -1), shape) for n, v in values.items()})
 
     def new_devices(self, key: PRNGKeyArray, num_draws: int, shape: tuple[int, ...]) -> Any:
@@ -213,7 +213,7 @@ class Posterior:
             return self.family.devices_from(self, key, num_draws, tuple(shape))
         key_pick, key_devices = jax.random.split(key)
         picked = self._pick(key_pick, num_draws)
-        draws = {name: jnp.asarray(values[picked]) for name, values in self._draws.items()}
+        draws = {name: jnp.asarray(values[picked]) for name, values in self.flat_draws.items()}
         if self.pool == "complete":
             column = (num_draws,) + (1,) * len(shape)
             values = {n: draws[n].reshape(column) for n in self._law_names}
@@ -239,9 +239,9 @@ class Posterior:
         linked = {}
         for parameter in self.fit_model.free:
             if varies(parameter, self.pool):
-                centre = self._draws[f"{parameter.linked_name}_mean"]
+                centre = self.flat_draws[f"{parameter.linked_name}_mean"]
             else:
-                centre = np.asarray(parameter.link.forward(jnp.asarray(self._draws[parameter.name])))
+                centre = np.asarray(parameter.link.forward(jnp.asarray(self.flat_draws[parameter.name])))
             linked[parameter.linked_name] = jnp.asarray(centre.mean())
         return self._made(self.fit_model.values_from_linked(linked))
 
@@ -250,7 +250,7 @@ class Posterior:
         return self.family.at_settings(self.fit_model.law(values), self.observations())
 
     def _pick(self, key: PRNGKeyArray, num_draws: int) -> np.ndarray:
-        total = len(next(iter(self._draws.values())))
+        total = len(next(iter(self.flat_draws.values())))
         return np.asarray(jax.random.choice(key, total, (num_draws,), replace=num_draws > total))
 
     def save(self, path: Path | str) -> None:

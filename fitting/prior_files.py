@@ -26,7 +26,6 @@ import difflib
 import json
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,6 +34,7 @@ from charz.errors import FitError
 from charz.fitting.contract import Model, Observations
 from charz.fitting.prior_sites import Site, converted, prior_sites
 from charz.fitting.priors import Prior
+from charz.toml_files import read_toml
 from charz.units import DIMENSIONLESS
 
 # Keys of each family. Of a log-normal the spread, and of a half-normal the scale, is given as a factor.
@@ -121,12 +121,7 @@ def _written(site: Site, prior: Prior) -> str:
 
 def _tables(path: Path) -> dict[str, Any]:
     """Sections of the file by the name after ``priors.``."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FitError(f"{path}: not a valid TOML file ({error})") from error
+    content = read_toml(path, FitError)
     others = sorted(set(content) - {"priors"})
     tables = content.get("priors")
     if others or not isinstance(tables, dict) or not tables:

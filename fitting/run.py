@@ -163,6 +163,11 @@ def _sampled(
     if method == "laplace":
         with shown_progress(progress, NUM_PROPOSALS) as tick:
             return approximate(key, prepared, plan.chains, plan.draws, tick), method
+    if prepared.known.modes.stand_in is not None and prepared.known.modes.stand_in.only:
+        raise FitError(
+            f"method='nuts' would sample only the beginning of {prepared.known.modes.stand_in.number} outcomes that are"
+            " read from their file in chunks: use method='laplace' or 'auto', or fit a part of the record"
+        )
     with shown_progress(progress, plan.draws + plan.warmup) as tick:
         sampled = sample(key, prepared, plan, tick)
     return replace(sampled, remarks=refused + sampled.remarks), "nuts"

@@ -17,7 +17,6 @@ r"""Inputs of an energy as a TOML file: what a read, a pulse and each event outs
 What is not stated is drawn from the posterior where it knows, and otherwise assumed; each input says which.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -28,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from charz.errors import TrainError, UnitError
 from charz.learning.cost import Cell, Periphery
+from charz.toml_files import read_toml
 from charz.units import parse_quantity
 
 CELL_UNITS = {
@@ -117,12 +117,7 @@ def _stated(path: Path | str | None) -> dict[str, dict[str, tuple[float, float]]
     if path is None:
         return {section: {} for section in SECTIONS}
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainError(f"{path}: not a valid TOML file ({error})") from error
+    content = read_toml(path, TrainError)
     if unknown := sorted(set(content) - set(SECTIONS)):
         raise TrainError(f"{path}: section {unknown[0]!r} is not known; there are [cell] and [periphery]")
     return {

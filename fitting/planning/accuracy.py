@@ -11,7 +11,7 @@ import xarray as xr
 
 from charz.errors import FitError
 from charz.fitting.planning.contract import FlatDraws, Target
-from charz.fitting.planning.target import flat_draws, population_vectors
+from charz.fitting.planning.target import population_vectors
 from charz.fitting.posterior import Posterior
 
 DRAW_NUMBER = "posterior_draw"
@@ -52,7 +52,7 @@ def accuracy_target(posterior: Posterior, prediction: xr.Dataset) -> Target:
             f"the prediction has {len(accuracy)} draws; how an accuracy follows the population takes at least"
             f" {LEAST_DRAWS}: predict with --draws 64"
         )
-    draws, places = flat_draws(posterior), prediction[DRAW_NUMBER].to_numpy()
+    draws, places = posterior.flat_draws, prediction[DRAW_NUMBER].to_numpy()
     columns = population_vectors(posterior.fit_model, draws)
     if places.max() >= len(columns):
         raise FitError(

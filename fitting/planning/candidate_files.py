@@ -16,7 +16,6 @@ r"""Candidate measurements as a TOML file, with what each costs.
     trials = 200
 """
 
-import tomllib
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +23,7 @@ from charz.errors import FitError, UnitError
 from charz.fitting.contract import Observations
 from charz.fitting.planning.contract import Candidate, Cost
 from charz.fitting.planning.outcomes import counts_trials
+from charz.toml_files import read_toml
 from charz.units import ARBITRARY, parse_quantity
 
 MEASURED = "measured"
@@ -48,12 +48,7 @@ def load_candidates(path: Path | str, observations: Observations) -> list[Candid
         For a file, section, key, number or unit that is not valid; the message says what is.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FitError(f"{path}: not a valid TOML file ({error})") from error
+    content = read_toml(path, FitError)
     if unknown := sorted(set(content) - {"cost", "candidates"}):
         _refuse(path, f"section {unknown[0]!r} is not known; there are [cost] and [candidates.NAME]")
     tables = content.get("candidates")
@@ -158,8 +153,7 @@ def _refuse(path: Path, reason: str) -> NoReturn:
 
 def described(candidate: Candidate, observations: Observations) -> str:
     """Say a candidate in a few words, for tables."""
-    devices = candidate.devices
-    number = devices if isinstance(devices, int) else len(devices)
+    number = candidate.num_devices
     every = not candidate.new and number == len(observations.devices)
     which = "new" if candidate.new else "measured"
     words = [

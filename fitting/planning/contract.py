@@ -57,14 +57,18 @@ class Candidate:
     repeats: int = 1
 
     def __post_init__(self) -> None:
-        number = self.devices if isinstance(self.devices, int) else len(self.devices)
         for what, value in (
-            ("devices", number),
+            ("devices", self.num_devices),
             ("repeats", self.repeats),
             ("trials", 1 if self.num_trials is None else self.num_trials),
         ):
             if value < 1:
                 raise FitError(f"candidate {self.name!r}: {what} is {value}; a measurement needs at least 1")
+
+    @property
+    def num_devices(self) -> int:
+        """How many devices it measures."""
+        return self.devices if isinstance(self.devices, int) else len(self.devices)
 
     @property
     def new(self) -> bool:

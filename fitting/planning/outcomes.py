@@ -46,10 +46,9 @@ def addition(candidate: Candidate, model: Model, observations: Observations) -> 
     _check(candidate, model, observations)
     rows = _rows(candidate, observations)
     own = _stated(candidate, observations, len(rows)) if candidate.settings else rows_of(observations, rows)
-    own = _repeated(own, observations, candidate.repeats)
+    own = _repeated(own, candidate.repeats)
     if candidate.num_trials is not None:
-        measured = own.measured
-        trials = np.where(measured, float(candidate.num_trials), 0.0)
+        trials = np.where(own.measured, float(candidate.num_trials), 0.0)
         own = replace(own, arrays={**own.arrays, TRIALS: trials})
     names = candidate.devices
     devices = tuple(f"new-{i + 1}" for i in range(len(rows))) if isinstance(names, int) else names
@@ -74,7 +73,7 @@ def _check(candidate: Candidate, model: Model, observations: Observations) -> No
         )
     if candidate.num_trials is not None and not counted:
         raise FitError(f"candidate {candidate.name!r} states trials; these data count none")
-    if not counted and not candidate.new and len(candidate.devices) < len(observations.devices):  # type: ignore[arg-type]
+    if not counted and not candidate.new and candidate.num_devices < len(observations.devices):
         raise FitError(
             f"candidate {candidate.name!r} measures some of the measured devices again; data without counts are"
             " continued on all of them: leave the names out, or plan new devices"
@@ -139,7 +138,7 @@ def _stated(candidate: Candidate, observations: Observations, number: int) -> Ob
     return replace(observations, arrays=arrays, measured=np.ones(shape, bool))
 
 
-def _repeated(own: Observations, observations: Observations, repeats: int) -> Observations:
+def _repeated(own: Observations, repeats: int) -> Observations:
     """Several times the same, one after another along the first axis after the device."""
     if repeats == 1:
         return own
@@ -203,6 +202,10 @@ def _padded(observations: Observations, size: int) -> Observations:
     width = [(0, 0), (0, missing)] + [(0, 0)] * (len(inner) - 2)
     arrays = {}
     for name, array in observations.arrays.items():
-        mode = "constant" if name == TRIALS or name in observations.observed else "edge"
-        arrays[name] = np.pad(array, width, mode=mode) if array.shape == inner else array  # type: ignore[call-overload]
+        if array.shape != inner:
+            arrays[name] = array
+        elif name == TRIALS or name in observations.observed:
+            arrays[name] = np.pad(array, width)
+        else:
+            arrays[name] = np.pad(array, width, mode="edge")
     return replace(observations, arrays=arrays, measured=np.pad(observations.measured, width))

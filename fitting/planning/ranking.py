@@ -29,7 +29,6 @@ from charz.fitting.planning.reweighting import (
     reweighted,
 )
 from charz.fitting.planning.simulation import EFFECTIVE, simulated
-from charz.fitting.planning.target import flat_draws
 from charz.fitting.population import population_names
 from charz.fitting.posterior import Posterior
 from charz.fitting.priors import Prior, priors_from_json
@@ -119,7 +118,7 @@ def _known(posterior: Posterior, target: Target) -> _Known:
             f"model {model.name!r} has no parameters of devices that outcomes could be weighed by; plan with a fit of"
             " another kind of data"
         )
-    draws = flat_draws(posterior)
+    draws = posterior.flat_draws
     total = len(next(iter(draws.values())))
     chosen = np.unique(np.linspace(0, total - 1, NUM_DRAWS).astype(int))
     return _Known(

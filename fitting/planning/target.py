@@ -12,14 +12,6 @@ from charz.fitting.planning.contract import FlatDraws, Target
 from charz.fitting.posterior import Posterior
 
 
-def flat_draws(posterior: Posterior) -> dict[str, np.ndarray]:
-    """Draws of all parameters, chains in one row: (draw,) or (draw, device)."""
-    return {
-        str(name): values.to_numpy().reshape(-1, *values.shape[2:])
-        for name, values in posterior.tree["posterior"].to_dataset().items()
-    }
-
-
 def parameter_target(posterior: Posterior, name: str) -> Target:
     """Parameter by the name that a fit's tables show: ``location_mean``, ``location_sd``, ``location[d03]``.
 
@@ -28,7 +20,7 @@ def parameter_target(posterior: Posterior, name: str) -> Target:
     FitError
         For a name that the posterior does not have.
     """
-    draws, devices = flat_draws(posterior), posterior.device_names
+    draws, devices = posterior.flat_draws, posterior.device_names
     found = re.fullmatch(r"(?P<name>[^\[]+)(\[(?P<device>.+)\])?", name.strip())
     base, device = (found["name"], found["device"]) if found else (name, None)
     if base not in draws:

@@ -18,6 +18,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from charz.errors import FitError
 from charz.fitting.contract import Arrays, Observations, Values
 from charz.fitting.inference import COMPILER_OPTIONS
 from charz.fitting.stand_in import StandIn
@@ -88,6 +89,12 @@ def condensing(
     def condense(observations: Observations) -> StandIn | None:
         length = observations.arrays["length"]
         long = isinstance(observations, LongObservations)
+        if long and length.min() < SEGMENT_SAMPLES:
+            short = observations.devices[int(length.argmin())]
+            raise FitError(
+                f"device {short} has {int(length.min())} samples beside records that are read in chunks, which takes at"
+                f" least {SEGMENT_SAMPLES}: leave it out, or fit it by itself"
+            )
         if length.min() < SEGMENT_SAMPLES or (
             not long and observations.measured.shape[1] <= 2 * PART_SAMPLES
         ):

@@ -1,5 +1,7 @@
 """Small real problems that the learning tests share."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -9,20 +11,33 @@ from charz.devices import DomainWallSynapses, LogisticSwitching, mean_wire
 from charz.learning import Batch, TrainingData
 
 
+def problem_of(name, **options):
+    """Training and validation data, and test data."""
+    images = load_images(name, **options)
+
+    def batch(x, y):
+        return Batch(jnp.asarray(x), jnp.asarray(y))
+
+    data = TrainingData(
+        batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
+    )
+    return data, batch(images.test_x, images.test_y)
+
+
 @pytest.fixture(scope="session")
 def load_digits():
     """Function from options of `load_images` to training and validation data, and test data."""
+    return partial(problem_of, "digits", seed=0)
 
-    def load(**options):
-        images = load_images("digits", seed=0, **options)
 
-        def batch(x, y):
-            return Batch(jnp.asarray(x), jnp.asarray(y))
+@pytest.fixture(scope="session")
+def load_set(data_root):
+    """Function from the name of an image set on disk, and options; a sixth of the training images validates."""
 
-        data = TrainingData(
-            batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
-        )
-        return data, batch(images.test_x, images.test_y)
+    def load(name, **options):
+        if not (data_root / name).is_dir():
+            pytest.skip(f"{name} not found under {data_root}; set CHARZ_DATA")
+        return problem_of(name, seed=0, root=data_root, validation_fraction=1 / 6, **options)
 
     return load
 

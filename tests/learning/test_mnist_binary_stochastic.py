@@ -18,15 +18,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from charz.datasets import load_images
 from charz.devices import LinearMemristor
 from charz.devices.example_memristor import NUM_PULSES, example_memristor
 from charz.learning import (
     Backprop,
-    Batch,
     BinaryStochastic,
     Inference,
-    TrainingData,
     TrainOptions,
     evaluate,
     train,
@@ -65,18 +62,8 @@ class Found(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def mnist(data_root):
-    if not (data_root / "mnist").is_dir():
-        pytest.skip(f"MNIST not found under {data_root}; set CHARZ_DATA")
-    images = load_images("mnist", seed=0, root=data_root, preprocess="gray", validation_fraction=1 / 6)
-
-    def batch(x, y):
-        return Batch(jnp.asarray(x), jnp.asarray(y))
-
-    data = TrainingData(
-        batch(images.train_x, images.train_y), batch(images.validation_x, images.validation_y)
-    )
-    return data, batch(images.test_x, images.test_y)
+def mnist(load_set):
+    return load_set("mnist", preprocess="gray")
 
 
 def write(name, found, epochs):

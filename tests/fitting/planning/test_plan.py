@@ -6,6 +6,9 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from design_pulse_switching import DESIGNS
+from design_ramp_switching import skeleton as ramps
+from design_transfer import bent_current, box, record_of
 
 from charz.errors import FitError
 from charz.fitting import fit
@@ -22,6 +25,7 @@ from charz.fitting.planning.accuracy import ridge
 from charz.fitting.planning.outcomes import addition
 from charz.fitting.planning.reweighting import expected, reweighted
 from charz.fitting.priors import Prior, priors_from_json, priors_to_json
+from charz.fitting.registry import family_of, find_model
 
 COST = Cost(per_device=600.0, per_outcome=60.0, per_trial=0.1)
 MORE, AGAIN = Candidate("more", 2, COST), Candidate("again", ("w0", "w1"), COST)
@@ -205,6 +209,70 @@ def test_no_file(small, tmp_path):
 def test_candidates_that_the_data_cannot_take(small, candidate, message):
     with pytest.raises(FitError, match=message):
         plan(small, [candidate], parameter_target(small, "location_mean"), key=jax.random.key(0))
+
+
+THERMAL = DESIGNS["thermal"].dataset
+TWO_WIDTHS = DESIGNS["thermal-free"].dataset
+RAMPS = ramps(4, 5)
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "candidate", "message"),
+    [
+        (RAMPS, "weibull", Candidate("x", 1, COST, {"amplitude": (1.0,)}), "only pulse switching has settings"),
+        (RAMPS, "weibull", Candidate("x", 1, COST, num_trials=5), "these data count none"),
+        (RAMPS, "weibull", Candidate("x", ("d0",), COST), "continued on all of them"),
+        (RAMPS, "weibull-drift", Candidate("x", 2, COST, repeats=2), "depend on those before"),
+        (
+            DESIGNS["logistic-directions"].dataset,
+            "logistic-directions",
+            Candidate("x", ("d0",), COST, {"amplitude": (1.0,)}),
+            "either of two states",
+        ),
+        (
+            THERMAL,
+            "thermal",
+            Candidate("x", 1, COST, {"amplitude": (0.5, 0.6, 0.7), "width": (1e-6, 1e-7)}),
+            "3 amplitudes and 2 widths",
+        ),
+        (TWO_WIDTHS, "thermal-free", Candidate("x", 1, COST, {"amplitude": (0.5,)}), "no width, and the data have 2"),
+    ],
+)  # fmt: skip
+def test_layouts_that_data_cannot_take(data, model, candidate, message):
+    with pytest.raises(FitError, match=message):
+        addition(candidate, find_model(model), family_of(model).observe(data))
+
+
+def test_what_is_done_again_keeps_width_and_cycles():
+    """One width of all settings need not be stated; ramps of new devices are as many as before."""
+    one = addition(
+        Candidate("x", 2, COST, {"amplitude": (0.5,)}),
+        find_model("thermal"),
+        family_of("thermal").observe(THERMAL),
+    )
+    assert np.unique(one.observations.arrays["width"]) == pytest.approx([1e-6])
+    two = addition(
+        Candidate("x", 3, COST, repeats=2), find_model("weibull"), family_of("weibull").observe(RAMPS)
+    )
+    assert two.observations.measured.shape == (3, 10)
+    assert two.hours == pytest.approx(3 * (600 + 10 * 60) / 3600)
+
+
+def test_a_drive_without_unit_is_a_plain_number(tmp_path):
+    data = THERMAL.copy()
+    data["amplitude"].attrs["units"] = "arb"
+    observations = family_of("thermal").observe(data)
+    with pytest.raises(FitError, match="the data have no unit there, so it must be a plain number"):
+        load_candidates(write(tmp_path, FILE.replace('["w0", "w1"]', "1")), observations)
+
+
+def test_a_material_network_cannot_be_planned(small):
+    generator = np.random.default_rng(0)
+    voltage = box(60, 3)
+    record = record_of(voltage, bent_current(generator, voltage))
+    posterior = fit(record, "linear", key=jax.random.key(0))
+    with pytest.raises(FitError, match="has no parameters of devices that outcomes could be weighed by"):
+        plan(posterior, [MORE], parameter_target(small, "location_mean"), key=jax.random.key(0))
 
 
 @pytest.mark.parametrize(

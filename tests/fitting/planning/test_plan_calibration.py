@@ -20,7 +20,6 @@ from charz.fitting.planning import Candidate, Cost, parameter_target, plan
 from charz.fitting.planning.outcomes import addition, joined, with_outcomes
 from charz.fitting.planning.reweighting import replicated
 from charz.fitting.planning.simulation import refitted
-from charz.fitting.planning.target import flat_draws
 from charz.fitting.predictive import prior_draws
 from charz.fitting.registry import family_of, find_model
 
@@ -66,7 +65,7 @@ def one_truth(seed, target):
     posterior = fit(data, MODEL, key=key_fit, pool="hierarchical", priors=PRIORS, method="marginal", chains=2)
     wanted = parameter_target(posterior, target)
     found = plan(posterior, CANDIDATES, wanted, key=key_plan, simulations=4)
-    before = float(np.var(wanted.values(flat_draws(posterior))))
+    before = float(np.var(wanted.values(posterior.flat_draws)))
     after = []
     for one, key_one in zip(CANDIDATES, jax.random.split(key_after, len(CANDIDATES)), strict=True):
         key_outcomes, key_refit = jax.random.split(key_one)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from charz import store
 from charz.errors import FitError
-from charz.fitting import check, fit
+from charz.fitting import anchors, check, fit, laplace
 from charz.fitting.telegraph import long_records, records, streamed
 from charz.fitting.telegraph.condensed import natural_of
 from charz.fitting.telegraph.likelihood import Chain
@@ -127,6 +127,41 @@ def test_dwells_of_all_chunks_count(in_chunks, monkeypatch):
 def test_a_hierarchy_of_long_records_is_refused(in_chunks):
     with pytest.raises(FitError, match=r"read from their file in chunks.* pool='none' or 'complete'"):
         fit(record(num_devices=3), "two-state", key=jax.random.key(0), pool="hierarchical")
+
+
+def test_nuts_would_see_the_beginning_only(in_chunks):
+    with pytest.raises(FitError, match="method='nuts' would sample only the beginning of 300000 outcomes"):
+        fit(record(), "two-state", key=jax.random.key(0), pool="complete", method="nuts")
+
+
+def test_a_short_record_beside_long_ones_is_refused(in_chunks):
+    data = record(num_devices=2)
+    signal = data["signal"].to_numpy().copy()
+    signal[1, 1500:] = np.nan
+    with pytest.raises(FitError, match="device d1 has 1500 samples beside records that are read in chunks"):
+        fit(
+            data.assign(signal=(("device", "time"), signal, data["signal"].attrs)),
+            "two-state",
+            key=jax.random.key(0),
+            pool="none",
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "name", "value", "message"),
+    [
+        (anchors, "MAX_TIES", 0, "was not found from a part of them"),
+        (laplace, "LARGEST_ERROR", 0.0, "too long to be evaluated whole"),
+    ],
+)
+def test_a_part_that_cannot_stand_for_the_whole_is_refused(
+    in_chunks, monkeypatch, place, name, value, message
+):
+    """Where a record in memory would be evaluated whole; limits are lowered, for no short record fails them."""
+    monkeypatch.setattr(place, name, value)
+    with pytest.raises(FitError, match=message):
+        fit(record(), "two-state", key=jax.random.key(0), pool="complete")
 
 
 def test_a_constant_or_empty_record_is_refused(in_chunks):

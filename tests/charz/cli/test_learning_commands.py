@@ -140,6 +140,7 @@ def test_perturbation_learns_on_junctions_and_says_both_accuracies(charz, tmp_pa
     assert "per read" not in run.attrs["device"]
 
 
+@pytest.mark.slow
 def test_a_fitted_record_gives_every_node_its_junction(charz, telegraph_file, tmp_path):
     design = ["--draws", "2", "--arrays", "1", "--seeds", "1", "--repeats", "2"]
     code, out, err = charz(

@@ -85,6 +85,7 @@ def test_few_trials_fall_back_to_nuts_and_say_so(simulate):
     assert "Pareto k of the population is" in posterior.tree.attrs["remarks"]
 
 
+@pytest.mark.slow
 def test_many_devices_are_not_given_up(simulate):
     """Their population is known better than the grid of the first guess can tell."""
     data, _ = simulate(7, num_devices=1500, num_settings=5, logit_floor_mean=-30.0)

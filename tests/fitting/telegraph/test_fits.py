@@ -86,6 +86,7 @@ def short():
     }
 
 
+@pytest.mark.slow
 def test_laplace_with_importance_sampling_agrees_with_nuts(short):
     """Means within 0.15 and standard deviations within 15 % of those of NUTS: several standard errors of 1000 draws."""
     laplace, nuts = short["laplace"].law_draws(), short["nuts"].law_draws()

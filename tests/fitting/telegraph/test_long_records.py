@@ -87,6 +87,7 @@ def one_piece(signal, arrays, natural):
     return total
 
 
+@pytest.mark.slow
 def test_the_fit_is_that_of_the_record_in_memory(in_chunks, monkeypatch, tmp_path):
     """From an open file, in chunks; the reference is the same record as one piece."""
     data = record(missing=1000)

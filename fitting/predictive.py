@@ -49,14 +49,17 @@ def pointwise_terms(
     if observations.blocks is not None:
         # A long record is shared by all draws: each adds its terms, one a block, and the lanes of its forward pass.
         size = max(observations.blocks.size, size // SHARING)
-    chunk = int(np.clip(CHUNK_NUMBERS // size, 1, shape[0] * shape[1]))
+    number = shape[0] * shape[1]
+    chunk = -(-number // -(-number // int(np.clip(CHUNK_NUMBERS // size, 1, number))))
     evaluate = _evaluation(function, tuple(latents))
     blank = jnp.zeros(observations.measured.shape)
+    # Equal chunks, the last one filled up with its last draw: another shape would be compiled anew.
+    places_of = [np.minimum(np.arange(start, start + chunk), number - 1) for start in range(0, number, chunk)]
     parts = [
-        np.asarray(evaluate({n: v[start : start + chunk] for n, v in flat.items()}, arrays, places, blank))
-        for start in range(0, shape[0] * shape[1], chunk)
+        np.asarray(evaluate({n: v[rows] for n, v in flat.items()}, arrays, places, blank))
+        for rows in places_of
     ]
-    terms = np.concatenate(parts).reshape(*shape, *parts[0].shape[1:])
+    terms = np.concatenate(parts)[:number].reshape(*shape, *parts[0].shape[1:])
     mask = observations.measured if observations.blocks is None else observations.blocks
     return np.where(mask, terms, np.nan)
 

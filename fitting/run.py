@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -30,12 +31,12 @@ from charz.provenance import provenance
 NUM_PRIOR_DRAWS = 500
 # Replicated outcomes are kept for all draws up to this many numbers, beyond it for evenly spaced draws.
 MAX_REPLICATED_NUMBERS = 5_000_000
-MIN_REPLICATED_DRAWS = 100
+MIN_REPLICATED_DRAWS = 50
 # A record this long is replicated a few times only: checks draw their own replicates.
 LONG_RECORD = 50_000
 METHODS = ("auto", "nuts", "marginal", "laplace")
 # Terms of leave-one-out of very many devices are kept for evenly spaced draws, at least so many of each chain.
-MAX_MARGINAL_TERMS, LEAST_JUDGED = 20_000_000, 10
+MAX_MARGINAL_TERMS, LEAST_JUDGED = 10_000_000, 10
 CARRIED_ATTRS = ("source_file", "source_sha256", "device_family", "temperature", "instrument", "simulated")
 
 
@@ -230,7 +231,8 @@ def _parts(
     populations = population_names(model, pool)
     law_values = {name: value for name, value in sampled.values.items() if name not in populations}
     size = observations.measured.size
-    num_prior = NUM_PRIOR_DRAWS if size <= LONG_RECORD else max(1, MAX_REPLICATED_NUMBERS // size)
+    least = MIN_REPLICATED_DRAWS if size <= LONG_RECORD else 1
+    num_prior = min(NUM_PRIOR_DRAWS, max(least, MAX_REPLICATED_NUMBERS // size))
     prior = prior_draws(
         generator_from(key_prior), model, priors, pool, NUM_PRIOR_DRAWS, len(observations.devices)
     )
@@ -242,23 +244,35 @@ def _parts(
     elif method == "marginal":
         wanted = max(MAX_MARGINAL_TERMS // (num_chains * size), LEAST_JUDGED)
         judged = np.unique(np.linspace(0, num_draws - 1, min(wanted, num_draws)).astype(int))
-    terms = pointwise_terms(
-        model,
-        {name: value[:, judged] for name, value in law_values.items()},
-        {name: value[:, judged] for name, value in sampled.latents.items()},
-        observations,
-    )
     kept = _replicated_draws((num_chains, num_draws), size)
     few = {name: value[:, kept] for name, value in law_values.items()}
+
+    def replicated() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        with jax.enable_x64(True):  # a setting of each thread
+            return (
+                replicates(generator_from(key_outcomes), model, few, observations),
+                replicates(generator_from(key_prior_outcomes), model, few_prior, observations),
+            )
+
+    # NumPy draws outcomes on one core while XLA evaluates terms on the other.
+    with ThreadPoolExecutor(1) as thread:
+        outcomes = thread.submit(replicated)
+        terms = pointwise_terms(
+            model,
+            {name: value[:, judged] for name, value in law_values.items()},
+            {name: value[:, judged] for name, value in sampled.latents.items()},
+            observations,
+        )
+        predictive, prior_predictive = outcomes.result()
     return Parts(
         values=sampled.values,
         stats=sampled.stats,
         terms=terms,
         judged=judged,
         kept=kept,
-        predictive=replicates(generator_from(key_outcomes), model, few, observations),
+        predictive=predictive,
         prior=prior,
-        prior_predictive=replicates(generator_from(key_prior_outcomes), model, few_prior, observations),
+        prior_predictive=prior_predictive,
         centring=sampled.centring,
         weights=sampled.weights,
     )

@@ -46,13 +46,17 @@ def random_words(
     return left, right
 
 
-def offset_key(key: PRNGKeyArray, index: Int[Array, ""] | int) -> PRNGKeyArray:
-    """Another key at no cost: the second word plus `index`. For inner loops, from a key that is used for nothing else.
+def offset_key(
+    key: PRNGKeyArray, index: Int[Array, ""] | int, group: Int[Array, ""] | int = 0
+) -> PRNGKeyArray:
+    """Another key at no cost: the second word plus `index`, the first plus `group`.
 
-    The cipher makes independent words of any two different keys; `jax.random.fold_in` takes a run of it to make one.
+    For inner loops, from a key that is used for nothing else. The cipher makes independent words of any two different
+    keys; `jax.random.fold_in` takes a run of it to make one.
     """
     first, second = jax.random.key_data(key).astype(jnp.uint32).reshape(-1)[:2]
-    return jax.random.wrap_key_data(jnp.stack([first, second + jnp.asarray(index, jnp.uint32)]))
+    moved = [first + jnp.asarray(group, jnp.uint32), second + jnp.asarray(index, jnp.uint32)]
+    return jax.random.wrap_key_data(jnp.stack(moved))
 
 
 def to_uniform(words: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -32,6 +32,8 @@ class Devices:
         Observations (device, ...).
     labels : array of int (device,), optional
         Numbers of the devices, which their random numbers belong to.
+    block : int, optional
+        Devices of one call.
     """
 
     def __init__(
@@ -40,11 +42,12 @@ class Devices:
         coordinates: Coordinates,
         arrays: Mapping[str, Any],
         labels: np.ndarray | None = None,
+        block: int | None = None,
     ) -> None:
         self.model, self.coordinates, self._arrays = model, coordinates, arrays
         self.number = len(next(iter(arrays.values())))
         self.labels = np.arange(self.number) if labels is None else labels
-        self.block = min(self.number, BLOCK)
+        self.block = min(self.number, BLOCK) if block is None else block
         self.outcomes = max(int(np.prod(array.shape[1:])) for array in arrays.values())
         self.blocks = [
             {
@@ -54,10 +57,10 @@ class Devices:
             for start in self.starts
         ]
 
-    def only(self, places: np.ndarray) -> "Devices":
-        """Some of the devices."""
+    def only(self, places: np.ndarray, block: int | None = None) -> "Devices":
+        """Some of the devices, in blocks of so many."""
         arrays = {name: np.asarray(array)[places] for name, array in self._arrays.items()}
-        return Devices(self.model, self.coordinates, arrays, self.labels[places])
+        return Devices(self.model, self.coordinates, arrays, self.labels[places], block)
 
     @property
     def starts(self) -> range:

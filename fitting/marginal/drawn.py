@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
+from charz.devices.random_words import offset_key, random_words, to_normal, to_uniform
 from charz.fitting.contract import Model
 from charz.fitting.inference import COMPILER_OPTIONS
 from charz.fitting.marginal.devices import Devices, log_likelihood_of
@@ -95,7 +96,10 @@ def draw_given_population(
 
 def _without_device(model: Model, varying: tuple[int, ...]) -> set[str]:
     """Names of natural values that are the same for all devices: those that only shared parameters enter."""
-    linked = {p.linked_name: jnp.zeros(2 if i in varying else ()) for i, p in enumerate(model.free)}
+    linked = {
+        p.linked_name: jax.ShapeDtypeStruct((2,) if i in varying else (), float)
+        for i, p in enumerate(model.free)
+    }
     shapes = jax.eval_shape(model.values_from_linked, linked)
     return {name for name, shape in shapes.items() if not shape.shape}
 
@@ -112,10 +116,11 @@ def _drawn(
     ) -> tuple[dict[str, Array], Array]:
         shared = phi[2 * p :]
         given = conditional(device, phi[:p], phi[p : 2 * p], shared, varying, common)
-        key_z, key_pick = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, label), draw))
+        count = pairs * (p + NUM_UNIFORM) + 1
         # Single precision is fine enough for where a candidate lies; its weight is that of the very place.
-        noise = jax.random.normal(key_z, (pairs, p), jnp.float32).astype(jnp.float64)
-        chance = jax.random.uniform(key_pick, (NUM_UNIFORM * pairs + 1,), jnp.float32, 1e-7, 1.0)
+        words = jnp.concatenate(random_words(offset_key(key, draw, label), (-(-count // 2),)))
+        noise = to_normal(words[: pairs * p]).astype(jnp.float64).reshape(pairs, p)
+        chance = to_uniform(words[pairs * p : count]) + jnp.float32(2.0**-25)
         squares = -2 * jnp.log(chance[1:]).reshape(NUM_UNIFORM, pairs).sum(0).astype(jnp.float64)
         half = noise if pairs == 1 else noise * jnp.sqrt(DEGREES_OF_FREEDOM / squares)[:, None]
         z = jnp.concatenate([half, -half])

@@ -1,6 +1,7 @@
 """A hierarchical fit with every device integrated out: population first, devices after it, both judged by Pareto k."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,8 @@ LEAST_DRAWS = 1200
 SEVERAL_PAIRS, OUTCOMES_WITH_SEVERAL = 4, 120_000_000
 # A device whose candidates weigh unequally is drawn anew from more of them.
 LOW_EFFICIENCY, DOUBTFUL_K, MORE_PAIRS = 0.6, 0.6, 12
+# They are drawn so many at a time, so that the program is known before they are.
+DRAWN_AGAIN = 32
 
 # For the way to the population's peak: its shape is corrected by weights.
 ROUGH_STAYING, ROUGH_MOVING = Quadrature(False, 5, np.inf), Quadrature(True, 3, np.inf)
@@ -103,6 +106,10 @@ def integrate(
         nodes = len(gauss_hermite(len(coordinates.varying), per_axis)[0])
         return float(nodes * devices.number * devices.outcomes) * 2 * number
 
+    # The programs that draw devices are compiled on one core while the population is found on the other.
+    thread = ThreadPoolExecutor(1)
+    compiled = thread.submit(_compile_draws, key_devices, devices, surrogate, proposal.centre, number)
+    thread.shutdown(wait=False)
     follow = bool(coordinates.shared) or outcomes_to_follow(FOLLOWING) <= FEW_OUTCOMES
     quadrature = chosen_quadrature(generator, devices, surrogate, proposal, follow=follow)
     if not quadrature.good:
@@ -124,6 +131,7 @@ def integrate(
     phis, effective = resampled(generator, population, number)
     if tick is not None:
         tick(num_draws // 2)
+    compiled.result()
     drawn = _drawn_twice(key_devices, key_again, devices, surrogate, phis)
     if tick is not None:
         tick(num_draws - num_draws // 2)
@@ -153,18 +161,34 @@ def kept_shape(shape: tuple[int, int], num_devices: int) -> tuple[int, int]:
     return num_chains, min(num_draws, most)
 
 
+def _first_pairs(devices: Devices, number: int) -> int:
+    """Pairs of candidates that all devices are drawn from."""
+    outcomes = devices.number * devices.outcomes * number
+    return SEVERAL_PAIRS if 2 * SEVERAL_PAIRS * outcomes <= OUTCOMES_WITH_SEVERAL else 1
+
+
+def _compile_draws(key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int) -> None:
+    """Draw for one call of each program, and forget the draws."""
+    pairs = _first_pairs(devices, number)
+    cases = [(devices.block, pairs)] + ([] if pairs > 1 else [(DRAWN_AGAIN, MORE_PAIRS)])
+    with jax.enable_x64(True):  # a setting of each thread
+        for block, pairs in cases:
+            places = np.arange(min(block, devices.number))
+            few, part = devices.only(places, block), Surrogate(*(leaf[places] for leaf in surrogate))
+            phis = np.repeat(phi[None], min(number, few.draws_per_call(2 * pairs)), axis=0)
+            draw_given_population(key, few, part, phis, pairs)
+
+
 def _drawn_twice(
     key: Array, key_again: Array, devices: Devices, surrogate: Surrogate, phis: np.ndarray
 ) -> DrawnDevices:
     """Draw all devices, and those again, from more candidates, whose weights are unequal."""
-    outcomes = devices.number * devices.outcomes * len(phis)
-    several = 2 * SEVERAL_PAIRS * outcomes <= OUTCOMES_WITH_SEVERAL
-    drawn = draw_given_population(key, devices, surrogate, phis, SEVERAL_PAIRS if several else 1)
+    drawn = draw_given_population(key, devices, surrogate, phis, _first_pairs(devices, len(phis)))
     places = np.flatnonzero((drawn.efficiency < LOW_EFFICIENCY) | ~(drawn.pareto_k <= DOUBTFUL_K))
     if not len(places):
         return drawn
     part = Surrogate(*(leaf[places] for leaf in surrogate))
-    again = draw_given_population(key_again, devices.only(places), part, phis, MORE_PAIRS)
+    again = draw_given_population(key_again, devices.only(places, DRAWN_AGAIN), part, phis, MORE_PAIRS)
     for name, value in again.values.items():
         if value.ndim > 1:
             drawn.values[name][:, places] = value

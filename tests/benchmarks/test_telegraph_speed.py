@@ -7,14 +7,11 @@ runs once on a short record, untimed. `pip install hmmlearn` (extra `benchmarks`
 comparison is left out.
 """
 
-import multiprocessing
 import os
 import re
 import resource
-import sys
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import jax
@@ -103,22 +100,13 @@ def measure_hmmlearn(size):
     return {"second": wall, "second_work": work}
 
 
-def in_a_process(function, size, monkeypatch):
-    """Run a measurement where nothing is compiled yet, and where the peak of memory is its own."""
-    # The new process finds this file by its path from the root, and takes over the places to look in. At the end of
-    # them, for the root's own folders must not hide installed packages.
-    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, size).result()
-
-
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("name", "function"), [("charz", measure_charz), ("hmmlearn", measure_hmmlearn)])
-def test_whole_fits(request, monkeypatch, name, function, size):
+def test_whole_fits(request, in_a_process, name, function, size):
     if name == "hmmlearn":
         pytest.importorskip("hmmlearn.hmm", reason="hmmlearn is not installed (extra 'benchmarks')")
     if request.config.option.benchmark_enable:
-        measured[name, size] = in_a_process(function, size, monkeypatch)
+        measured[name, size] = in_a_process(function, size)
     elif size == SIZES[0]:
         {"charz": fit_charz, "hmmlearn": fit_hmmlearn}[name](record(SHORT))
 

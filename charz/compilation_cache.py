@@ -14,7 +14,7 @@ from pathlib import Path
 SWITCH = "CHARZ_COMPILATION_CACHE"
 OFF = "off"
 # Programs that compile faster than this, in s, are not worth a file.
-LEAST_TIME = "0.1"
+LEAST_TIME = "0.02"
 # Bytes; JAX drops what was not used for longest.
 MOST_BYTES = str(2**30)
 

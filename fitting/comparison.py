@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import arviz_stats
 import numpy as np
 import xarray as xr
 
@@ -80,6 +79,8 @@ def loo(posterior: Posterior) -> Loo:
     varies = np.ptp(terms, axis=(0, 1)) > CONSTANT_BELOW
     pointwise, pareto_k = terms.mean((0, 1)), np.full(terms.shape[-1], -np.inf)
     if varies.any():
+        import arviz_stats  # takes long, and most commands never get here
+
         groups = {
             "posterior": posterior.tree["posterior"].to_dataset().sel(draw=group["draw"]),
             "log_likelihood": xr.Dataset({"outcome": (("chain", "draw", "observation"), terms[..., varies])}),

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import arviz_stats
 import numpy as np
 import xarray as xr
 
@@ -93,6 +92,8 @@ def assess(posterior: xr.Dataset, diverging: np.ndarray) -> Convergence:
 
 def diagnostics(posterior: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
     """R-hat and bulk effective sample size of every parameter, without the chain and draw dimensions."""
+    import arviz_stats  # takes as long as all other imports of a fit, and is needed after the draws
+
     with np.errstate(
         invalid="ignore", divide="ignore"
     ):  # a chain that never moved: NaN, which `assess` judges

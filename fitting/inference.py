@@ -66,8 +66,13 @@ class Program:
         def sites_of(flat: Array, data: ModelData) -> dict[str, Array]:
             return unravel(data["coordinate_centre"] + data["coordinate_scale"] * flat)
 
+        # Traced once, however often the sampler's loops call for it.
+        @jax.jit
+        def energy(flat: Array, data: ModelData) -> Array:
+            return potential_energy(model_function, (data,), {}, sites_of(flat, data))
+
         def potential(data: ModelData) -> Callable[[Array], Array]:
-            return lambda flat: potential_energy(model_function, (data,), {}, sites_of(flat, data))
+            return lambda flat: energy(flat, data)
 
         init_kernel, sample_kernel = hmc(potential_fn_gen=potential, algo="NUTS")
 

@@ -18,13 +18,13 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from arviz_stats.base import array_stats
 from jaxtyping import Array
 
 from charz.errors import FitError
 from charz.fitting.convergence import Convergence
 from charz.fitting.density import Density
 from charz.fitting.keys import generator_from
+from charz.fitting.pareto_smoothing import smoothed_weights
 from charz.fitting.sampling import Draws, Prepared
 from charz.fitting.stand_in import standard_error
 
@@ -154,21 +154,12 @@ def _proposals(
 
 def _smoothed(log_ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Normalised log weights (unit, proposal), Pareto k and effective number of proposals of each unit."""
-    weights, ks, effective = [], [], []
-    for unit in range(log_ratios.shape[1]):
-        ratios = np.where(np.isfinite(log_ratios[:, unit]), log_ratios[:, unit], -np.inf)
-        if not np.isfinite(ratios).any():
-            weights.append(np.full(len(ratios), -np.log(len(ratios))))
-            ks.append(np.inf)
-            effective.append(0.0)
-            continue
-        ratios = np.maximum(ratios - ratios.max(), -700.0)
-        smooth, k = array_stats.psislw(-ratios)
-        smooth = np.asarray(smooth) - np.logaddexp.reduce(np.asarray(smooth))
-        weights.append(smooth)
-        ks.append(float(k))
-        effective.append(float(1 / np.sum(np.exp(2 * smooth))))
-    return np.stack(weights), np.asarray(ks), np.asarray(effective)
+    units = [smoothed_weights(column) for column in log_ratios.T]
+    return (
+        np.stack([unit.log_weights for unit in units]),
+        np.array([unit.pareto_k for unit in units]),
+        np.array([unit.effective for unit in units]),
+    )
 
 
 def _resample(generator: np.random.Generator, log_weights: np.ndarray, number: int) -> np.ndarray:

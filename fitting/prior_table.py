@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import scipy.stats
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.special import betaincinv, ndtri
 
 from charz.errors import FitError
 from charz.fitting.contract import Observations
@@ -75,13 +75,13 @@ def observed_with_pool(dataset: xr.Dataset, model: str, pool: str | None) -> tup
 
 def quantiles_of(prior: Prior, probabilities: tuple[float, ...]) -> NDArray[np.float64]:
     """Quantiles of a prior on the scale of its variable."""
+    below = np.asarray(probabilities)
     if prior.family == "half-normal":
-        return np.asarray(scipy.stats.halfnorm.ppf(probabilities, scale=prior.constants[0]))
+        return np.asarray(prior.constants[0] * ndtri((1 + below) / 2))
     if prior.family == "normal":
-        return np.asarray(scipy.stats.norm.ppf(probabilities, *prior.constants))
-    share = np.clip(
-        scipy.stats.beta.ppf(probabilities, *prior.constants), np.finfo(float).tiny, LARGEST_BELOW_ONE
-    )
+        mean, sd = prior.constants
+        return np.asarray(mean + sd * ndtri(below))
+    share = np.clip(betaincinv(*prior.constants, below), np.finfo(float).tiny, LARGEST_BELOW_ONE)
     return np.log(share) - np.log1p(-share)
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from arviz_stats.base import array_stats
+
+from charz.fitting.pareto_smoothing import smoothed_weights
 
 DEGREES_OF_FREEDOM = 8.0
 PILOT = 256
@@ -61,13 +62,7 @@ class Weighed(NamedTuple):
 
 def weighed(points: np.ndarray, log_ratios: np.ndarray) -> Weighed:
     """Smooth importance ratios by a generalised Pareto distribution."""
-    finite = np.where(np.isfinite(log_ratios), log_ratios, -np.inf)
-    if not np.isfinite(finite).any():
-        return Weighed(points, np.full(len(points), -np.log(len(points))), np.inf, 0.0)
-    finite = np.maximum(finite - finite.max(), -700.0)
-    smooth, k = array_stats.psislw(-finite)
-    smooth = np.asarray(smooth) - np.logaddexp.reduce(np.asarray(smooth))
-    return Weighed(points, smooth, float(k), float(1 / np.exp(2 * smooth).sum()))
+    return Weighed(points, *smoothed_weights(log_ratios))
 
 
 def piloted(

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from arviz_stats.base import array_stats
 from jaxtyping import Array, PRNGKeyArray
 
 from charz.fitting.contract import Arrays, Model, Observations, Values
@@ -27,6 +26,7 @@ from charz.fitting.marginal.coordinates import coordinates_of
 from charz.fitting.marginal.devices import Devices
 from charz.fitting.marginal.peaks import separate_modes, surrogate_at
 from charz.fitting.marginal.quadrature import moving_by_device
+from charz.fitting.pareto_smoothing import pareto_smoothed
 from charz.fitting.planning.contract import FlatDraws
 from charz.fitting.planning.outcomes import Addition, joined, rows_of
 from charz.fitting.planning.target import population_vectors
@@ -72,7 +72,7 @@ def reweighted(log_likelihoods: np.ndarray, truths: np.ndarray, values: np.ndarr
         ratios = np.nan_to_num(row[others], nan=-np.inf)
         # Where all but a few ratios underflow there is no tail to smooth, and k is not a number.
         with np.errstate(all="ignore"):
-            smooth, shape = array_stats.psislw(-(ratios - ratios.max()))
+            smooth, shape = pareto_smoothed(ratios - ratios.max())
         log_weights = smooth if np.isfinite(shape) else ratios - ratios.max()
         weights = np.exp(log_weights)
         weights = weights / weights.sum()

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import brentq
 
 from charz.errors import FitError
 from charz.fitting.contract import Observations
@@ -98,6 +97,8 @@ def window_edges(num_samples: int) -> np.ndarray:
     """
     if num_samples <= MAX_WINDOWS:
         return np.arange(num_samples)
+
+    from scipy.optimize import brentq  # takes long, and most fits need none of it
 
     def excess(scale: float) -> float:
         return scale * np.log1p(num_samples / scale) - MAX_WINDOWS

@@ -17,7 +17,6 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.special import erf, ndtri
-from scipy.stats import qmc
 
 SEED = 2025
 # Units for a record of n samples: the next power of two above 2 n, between these.
@@ -42,6 +41,8 @@ def hidden_layer(num_electrodes: int, units: int) -> HiddenLayer:
     """Spread the units (see the module); `units` is a power of two, or 0 for the linear model."""
     if units == 0:
         return HiddenLayer(np.zeros((0, num_electrodes)), np.zeros(0))
+    from scipy.stats import qmc  # takes long, and most fits need none of it
+
     sequence = qmc.Sobol(num_electrodes + 1, scramble=True, rng=np.random.default_rng(SEED))
     normal = ndtri(np.clip(sequence.random_base2(int(np.log2(units))), 1e-9, 1 - 1e-9))
     return HiddenLayer(normal[:, :-1], normal[:, -1])

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from arviz_stats.base import array_stats
-from scipy.optimize import minimize
 from scipy.special import gammaln
 
+from charz.fitting.pareto_smoothing import pareto_smoothed
 from charz.fitting.transfer.evidence import Problem, left_out_at, log_posterior_at, slopes_at, value_and_slope
 
 # Starts: all relevances a factor below, at and above the prior's middle; a record that bends little has several modes.
@@ -104,6 +103,8 @@ def draw_hyper(
 
 def mode(problem: Problem) -> np.ndarray:
     """Most probable hyperparameters, by L-BFGS from several starts; the best is returned."""
+    from scipy.optimize import minimize  # takes long, and most fits need none of it
+
     mean, sd = np.asarray(problem.hyper_mean), np.asarray(problem.hyper_sd)
 
     def descend(standard: np.ndarray) -> tuple[float, np.ndarray]:
@@ -160,7 +161,7 @@ def _student(
 
 def _smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
     """Normalised weights with a Pareto-smoothed tail, and the tail's index."""
-    smooth, pareto_k = array_stats.psislw(-log_weight)
+    smooth, pareto_k = pareto_smoothed(log_weight)
     weight = np.exp(smooth - smooth.max())
     return weight / weight.sum(), float(pareto_k)
 
@@ -169,7 +170,7 @@ def _left_out(problem: Problem, points: np.ndarray, weight: np.ndarray) -> tuple
     r"""Leave each sample out: :math:`p(y_i|y_{-i}) = 1 / E[1 / p(y_i|y_{-i}, \theta)]` over the weighted proposals."""
     used = weight > 0
     terms = np.asarray(left_out_at(problem, jnp.asarray(points[used]))).T
-    smooth, pareto_k = array_stats.psislw(terms - np.log(weight[used]))
+    smooth, pareto_k = pareto_smoothed(np.log(weight[used]) - terms)
     return np.logaddexp.reduce(smooth + terms, axis=1), np.asarray(pareto_k)
 
 

@@ -35,6 +35,8 @@ MIN_REPLICATED_DRAWS = 50
 # A record this long is replicated a few times only: checks draw their own replicates.
 LONG_RECORD = 50_000
 METHODS = ("auto", "nuts", "marginal", "laplace")
+# From so many on NUTS takes half a minute and more, and devices that are integrated out rarely have to be given up.
+MANY_DEVICES = 200
 # Terms of leave-one-out of very many devices are kept for evenly spaced draws, at least so many of each chain.
 MAX_MARGINAL_TERMS, LEAST_JUDGED = 10_000_000, 10
 CARRIED_ATTRS = ("source_file", "source_sha256", "device_family", "temperature", "instrument", "simulated")
@@ -78,7 +80,8 @@ def fit(
         ``marginal`` integrates every device of a hierarchy out by quadrature and draws population and devices by
         importance sampling; where a Pareto k is above 0.7 it goes on with NUTS, and the remarks say so. ``auto``
         takes the Laplace approximation checked by Pareto-smoothed importance sampling for records too long for NUTS,
-        and else NUTS. The attribute ``method`` says what was done.
+        ``marginal`` for hierarchies of 200 devices or more that it is possible for, and else NUTS. The attribute
+        ``method`` says what was done.
     draws, warmup : int
         Draws kept and adaptation steps of each chain, multiples of 100.
     chains : int
@@ -203,7 +206,10 @@ def _method(method: str, model: Model, observations: Observations, pool: str) ->
     possible = pool != "hierarchical" and not model.latents(observations)
     objection = integrable(model, observations, pool)
     if method == "auto":
-        return "laplace" if long and possible else "nuts"
+        if long and possible:
+            return "laplace"
+        many = objection is None and len(observations.devices) >= MANY_DEVICES
+        return "marginal" if many else "nuts"
     if method == "marginal" and objection is not None:
         raise FitError(
             f"method='marginal' integrates the devices of a hierarchy out one by one, and here {objection}: use"

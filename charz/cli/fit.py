@@ -40,7 +40,7 @@ def fit(
         str,
         typer.Option(
             help="nuts, marginal (devices integrated out, for many devices), laplace (approximation checked by"
-            " importance sampling, for long records), or auto."
+            " importance sampling, for long records), or auto: marginal from 200 devices on."
         ),
     ] = "auto",
     priors: Priors = None,

@@ -95,7 +95,9 @@ def chosen_quadrature(
         coarse = values(moves, orders[0])
         for order, finer in pairwise(orders):
             fine = values(moves, finer)
-            error = stride * _weighted_sd(coarse - fine, stride * fine + log_prior - log_q)
+            with np.errstate(invalid="ignore"):  # both infinite: weighs nothing
+                off = coarse - fine
+            error = stride * _weighted_sd(off, stride * fine + log_prior - log_q)
             found = Quadrature(moves, order, error if np.isfinite(error) else np.inf)
             if found.good:
                 break
@@ -108,6 +110,13 @@ def chosen_quadrature(
 
 
 def _weighted_sd(values: np.ndarray, log_weights: np.ndarray) -> float:
-    weights = np.exp(log_weights - np.max(log_weights))
-    weights = weights / weights.sum()
-    return float(np.sqrt(weights @ (values - weights @ values) ** 2))
+    """Spread over the populations that have any weight: of others the likelihood, and its error, may be no number."""
+    counted = np.isfinite(log_weights)
+    if not counted.any():
+        return np.inf
+    weights = np.exp(log_weights[counted] - np.max(log_weights[counted]))
+    weights, values = weights / weights.sum(), values[counted]
+    with np.errstate(
+        invalid="ignore"
+    ):  # an infinite difference is no number in the end, and no quadrature is good
+        return float(np.sqrt(weights @ (values - weights @ values) ** 2))

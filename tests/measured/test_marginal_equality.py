@@ -1,4 +1,4 @@
-"""Marginal fits against joint NUTS, on five models and data sets, two of them measured: the same posterior.
+"""Marginal fits against joint NUTS, on six models and data sets, two of them measured: the same posterior.
 
     CHARZ_WRITE_RESULTS=1 pytest -m slow tests/measured/test_marginal_equality.py
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from design_pulse_switching import skeleton
+from design_pulse_switching import crossed, skeleton
 from scipy.special import expit
 
 import charz
@@ -39,13 +39,16 @@ def curves(num_devices, floor):
     return skeleton(num_devices, amplitude, 100, generator.binomial(100, chance))
 
 
-def junctions(num_devices=60):
-    generator, amplitude = np.random.default_rng(6), np.linspace(0.2, 0.95, 12)
+def junctions(amplitude, width):
+    generator, num_devices = np.random.default_rng(6), 60
     stability = np.exp(generator.normal(np.log(40), 0.08, (num_devices, 1)))
     critical = np.exp(generator.normal(0, 0.06, (num_devices, 1)))
-    law = ThermalActivation(*map(jax.numpy.asarray, (stability, critical, 1e-9, 1e-6)))
+    law = ThermalActivation(*map(jax.numpy.asarray, (stability, critical, 1e-9, width)))
     chance = np.clip(np.asarray(law.probability(jax.numpy.asarray(amplitude)), float), 0, 1)
-    return skeleton(num_devices, amplitude, 100, generator.binomial(100, chance), width=1e-6)
+    return skeleton(num_devices, amplitude, 100, generator.binomial(100, chance), width=width)
+
+
+VOLTAGES = np.linspace(0.2, 0.95, 12)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,11 @@ def unswitched(ramps):
 CASES = {
     "simulated wires": ("logistic-plain", lambda ramps: curves(200, floor=False)),
     "simulated wires with floors": ("logistic", lambda ramps: curves(200, floor=True)),
-    "simulated junctions": ("thermal", lambda ramps: junctions()),
+    "simulated junctions": ("thermal", lambda ramps: junctions(VOLTAGES, 1e-6)),
+    "simulated junctions, two pulse widths": (
+        "thermal-free",  # the attempt time is shared
+        lambda ramps: junctions(*crossed(VOLTAGES, (1e-7, 1e-5))),
+    ),
     "measured ISPP ramps, 375 that start unswitched": ("weibull", unswitched),
     "measured ISPP ramps, all 400 as values": (
         "lognormal",

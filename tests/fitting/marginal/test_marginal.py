@@ -85,6 +85,14 @@ def test_few_trials_fall_back_to_nuts_and_say_so(simulate):
     assert "Pareto k of the population is" in posterior.tree.attrs["remarks"]
 
 
+def test_two_hundred_devices_are_integrated_out_unless_asked_otherwise(simulate):
+    data, _ = simulate(3, num_devices=200, num_settings=9, logit_floor_mean=-30.0)
+    options = {"key": jax.random.key(0), "draws": 200, "warmup": 100, "chains": 2}
+    assert fit(data, "logistic-plain", **options).tree.attrs["method"] == "marginal"
+    fewer = data.isel(device=slice(6))
+    assert fit(fewer, "logistic-plain", **options).tree.attrs["method"] == "nuts"
+
+
 @pytest.mark.slow
 def test_many_devices_are_not_given_up(simulate):
     """Their population is known better than the grid of the first guess can tell."""

@@ -21,6 +21,7 @@ GOOD_EFFICIENCY = 0.5
 # Proposals beyond the draws that are wanted: what is left after weighing must not be fewer.
 SURPLUS = 1.25
 MAX_PROPOSALS = 20_000
+NUM_KERNELS, SHARE_OF_WHOLE = 200, 0.2
 
 LogDensity = Callable[[np.ndarray], np.ndarray]
 
@@ -39,6 +40,42 @@ class Proposal(NamedTuple):
         scaled = normal / shrink
         log_q = -(DEGREES_OF_FREEDOM + size) / 2 * np.log1p((scaled**2).sum(1) / DEGREES_OF_FREEDOM)
         return self.centre + scaled @ self.root.T, log_q
+
+
+class Kernels(NamedTuple):
+    """Mixture of a proposal and small multivariate t around points of the posterior: it has the posterior's own shape.
+
+    Parameters
+    ----------
+    whole : Proposal
+        Drawn from with chance `SHARE_OF_WHOLE`, so that no weight is larger than its own by more than that factor.
+    centres : array (kernel, size)
+    root : array (size, size)
+        Lower Cholesky factor of the scale of every kernel.
+    """
+
+    whole: Proposal
+    centres: np.ndarray
+    root: np.ndarray
+
+    def draw(self, generator: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draws (number, size), and the logarithm of their density up to a constant."""
+        points, _ = self.whole.draw(generator, number)
+        near = generator.uniform(size=number) >= SHARE_OF_WHOLE
+        offsets, _ = Proposal(np.zeros_like(self.whole.centre), self.root).draw(generator, number)
+        chosen = self.centres[generator.integers(len(self.centres), size=number)]
+        points[near] = (chosen + offsets)[near]
+        kernels = np.stack([log_density_of_t(points - centre, self.root) for centre in self.centres])
+        among = np.logaddexp.reduce(kernels, axis=0) - np.log(len(self.centres))
+        whole = log_density_of_t(points - self.whole.centre, self.whole.root)
+        return points, np.logaddexp(np.log(SHARE_OF_WHOLE) + whole, np.log1p(-SHARE_OF_WHOLE) + among)
+
+
+def log_density_of_t(offsets: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """Log density (point,) of a multivariate t at offsets (point, size) from its centre, up to a constant."""
+    scaled = np.linalg.solve(root, offsets.T)
+    half = (DEGREES_OF_FREEDOM + len(root)) / 2
+    return -half * np.log1p((scaled**2).sum(0) / DEGREES_OF_FREEDOM) - np.log(np.diagonal(root)).sum()
 
 
 class Weighed(NamedTuple):
@@ -89,13 +126,25 @@ def adapted(proposal: Proposal, found: Weighed) -> Proposal:
 
 
 def sampled(
-    generator: np.random.Generator, log_density: LogDensity, proposal: Proposal, pilot: Weighed, wanted: int
+    generator: np.random.Generator,
+    log_density: LogDensity,
+    proposal: Proposal | Kernels,
+    pilot: Weighed,
+    wanted: int,
 ) -> Weighed:
     """Draw so many proposals that about `wanted` effective ones are left."""
     efficiency = max(pilot.effective / len(pilot.points), 0.05)
     number = int(min(SURPLUS * wanted / efficiency, MAX_PROPOSALS))
     points, log_q = proposal.draw(generator, number)
     return weighed(points, log_density(points) - log_q)
+
+
+def kernels_around(generator: np.random.Generator, proposal: Proposal, found: Weighed) -> Kernels:
+    """Put kernels where the draws of a first round weigh, as wide as so many of them should be (Silverman's rule)."""
+    size = len(proposal.centre)
+    centres, _ = resampled(generator, found, NUM_KERNELS)
+    width = (4 / (NUM_KERNELS * (size + 2))) ** (1 / (size + 4))
+    return Kernels(proposal, centres, width * adapted(proposal, found).root)
 
 
 def resampled(generator: np.random.Generator, found: Weighed, number: int) -> tuple[np.ndarray, float]:

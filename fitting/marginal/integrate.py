@@ -17,7 +17,7 @@ from charz.fitting.marginal.coordinates import coordinates_of
 from charz.fitting.marginal.devices import Devices
 from charz.fitting.marginal.drawn import DrawnDevices, draw_given_population
 from charz.fitting.marginal.grid import gauss_hermite
-from charz.fitting.marginal.importance import piloted, resampled, sampled
+from charz.fitting.marginal.importance import kernels_around, piloted, resampled, sampled
 from charz.fitting.marginal.peaks import separate_modes
 from charz.fitting.marginal.population_mode import settled
 from charz.fitting.marginal.surrogate import Surrogate
@@ -126,6 +126,10 @@ def integrate(
 
     proposal, pilot = piloted(generator, log_posterior, proposal)
     population = sampled(generator, log_posterior, proposal, pilot, number)
+    if population.pareto_k > MAX_PARETO_K:
+        # A posterior that no t fits: once more, with a proposal of its own shape.
+        around = kernels_around(generator, proposal, population)
+        population = sampled(generator, log_posterior, around, pilot, number)
     if population.pareto_k > MAX_PARETO_K:
         return Refused(f"Pareto k of the population is {population.pareto_k:.2f} (limit {MAX_PARETO_K})")
     phis, effective = resampled(generator, population, number)

@@ -26,7 +26,7 @@ pytest.importorskip("distributed", reason="pip install 'charz[dask]'")
 TABLE = Path(__file__).parents[1] / "results" / "benchmark-cluster.md"
 SCHEME = MeanVariance((64, 64, 10), num_reads=16, drive_range=(2.6, 6.6))
 DESIGN = Design(draws=16, arrays=1, seeds=1, repeats=4)
-OPTIONS = TrainOptions(epochs=30, patience=30)
+OPTIONS = TrainOptions(epochs=200, patience=200)
 REQUIRED = 1.6
 COUNTING = "for _ in range(50_000_000): pass"
 PLACES = {"threads of one process": 0, "1 worker": 1, "2 workers": 2}
@@ -114,7 +114,7 @@ def test_table_is_written_on_demand():
             "the table is written with --benchmark-enable and CHARZ_WRITE_RESULTS=1, where two cores are free"
         )
     lines = [
-        f"# Prediction of {DESIGN.num_networks} networks, 64-64-10, N = 16, 30 epochs, {os.cpu_count()} CPU cores",
+        f"# Prediction of {DESIGN.num_networks} networks, 64-64-10, N = 16, {OPTIONS.epochs} epochs, {os.cpu_count()} CPU cores",
         "",
         "Made by `CHARZ_WRITE_RESULTS=1 pytest tests/benchmarks/test_cluster_speed.py --benchmark-enable`.",
         "Best of three rounds, compilation and start of workers apart; every place gave the same bits. Only ratios of",

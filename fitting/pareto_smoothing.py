@@ -19,7 +19,7 @@ class Smoothed(NamedTuple):
     log_weights : array (proposal,)
         Of sum 1.
     pareto_k : float
-        Shape of the tail; infinite where no ratio is finite.
+        Shape of the tail; infinite where there is none to be smoothed.
     effective : float
         Effective number of proposals, 1/Σw²; 0 where no ratio is finite.
     """
@@ -45,7 +45,9 @@ def pareto_smoothed(log_ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     from arviz_stats.base import array_stats
 
-    log_weights, pareto_k = array_stats.psislw(-log_ratios)
+    # Where all but a few ratios underflow there is no tail to smooth, and k is not a number.
+    with np.errstate(all="ignore"):
+        log_weights, pareto_k = array_stats.psislw(-log_ratios)
     return np.asarray(log_weights), np.asarray(pareto_k)
 
 
@@ -54,6 +56,9 @@ def smoothed_weights(log_ratios: np.ndarray) -> Smoothed:
     finite = np.where(np.isfinite(log_ratios), log_ratios, -np.inf)
     if not np.isfinite(finite).any():
         return Smoothed(np.full(len(finite), -np.log(len(finite))), np.inf, 0.0)
-    smooth, k = pareto_smoothed(np.maximum(finite - finite.max(), LEAST_LOG_RATIO))
+    raw = np.maximum(finite - finite.max(), LEAST_LOG_RATIO)
+    smooth, k = pareto_smoothed(raw)
+    if not (np.isfinite(k) and np.isfinite(smooth).all()):
+        smooth, k = raw, np.asarray(np.inf)
     smooth = smooth - np.logaddexp.reduce(smooth)
     return Smoothed(smooth, float(k), float(1 / np.exp(2 * smooth).sum()))

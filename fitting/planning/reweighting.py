@@ -26,7 +26,7 @@ from charz.fitting.marginal.coordinates import coordinates_of
 from charz.fitting.marginal.devices import Devices
 from charz.fitting.marginal.peaks import separate_modes, surrogate_at
 from charz.fitting.marginal.quadrature import moving_by_device
-from charz.fitting.pareto_smoothing import pareto_smoothed
+from charz.fitting.pareto_smoothing import smoothed_weights
 from charz.fitting.planning.contract import FlatDraws
 from charz.fitting.planning.outcomes import Addition, joined, rows_of
 from charz.fitting.planning.target import population_vectors
@@ -69,22 +69,17 @@ def reweighted(log_likelihoods: np.ndarray, truths: np.ndarray, values: np.ndarr
     means, noises, variances, shapes = [], [], [], []
     for row, truth in zip(log_likelihoods, truths, strict=True):
         others = np.delete(np.arange(len(values)), truth)
-        ratios = np.nan_to_num(row[others], nan=-np.inf)
-        # Where all but a few ratios underflow there is no tail to smooth, and k is not a number.
-        with np.errstate(all="ignore"):
-            smooth, shape = pareto_smoothed(ratios - ratios.max())
-        log_weights = smooth if np.isfinite(shape) else ratios - ratios.max()
+        log_weights, shape, _ = smoothed_weights(row[others])
         weights = np.exp(log_weights)
-        weights = weights / weights.sum()
         mean = weights @ values[others]
         squares = (values[others] - mean) ** 2
         means.append(mean)
         noises.append(weights**2 @ squares)
         variances.append(weights @ squares)
-        shapes.append(float(shape) if np.isfinite(shape) else np.inf)
+        shapes.append(shape)
     before = float(np.var(values))
     found = expected(before, np.array(means), np.array(noises), np.array(variances))
-    return found._replace(pareto_k=float(np.quantile(shapes, 0.9)))
+    return found._replace(pareto_k=float(np.quantile(shapes, 0.9, method="higher")))
 
 
 def expected(before: float, means: np.ndarray, noises: np.ndarray, variances: np.ndarray) -> Expected:

@@ -114,7 +114,8 @@ def test_table_is_written_on_demand():
             "the table is written with --benchmark-enable and CHARZ_WRITE_RESULTS=1, where two cores are free"
         )
     lines = [
-        f"# Prediction of {DESIGN.num_networks} networks, 64-64-10, N = 16, {OPTIONS.epochs} epochs, {os.cpu_count()} CPU cores",
+        f"# Prediction of {DESIGN.num_networks} networks, 64-64-10, N = 16, {OPTIONS.epochs} epochs,"
+        f" {os.cpu_count()} CPU cores",
         "",
         "Made by `CHARZ_WRITE_RESULTS=1 pytest tests/benchmarks/test_cluster_speed.py --benchmark-enable`.",
         "Best of three rounds, compilation and start of workers apart; every place gave the same bits. Only ratios of",

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from arviz_stats.base import array_stats
 from numpyro.infer.util import log_density
 from scipy import stats
 
@@ -11,6 +12,7 @@ from charz.fitting.centring import guess_population
 from charz.fitting.convergence import assess
 from charz.fitting.keys import generator_from
 from charz.fitting.modes import Modes, find_modes
+from charz.fitting.pareto_smoothing import smoothed_weights
 from charz.fitting.population import centre, default_priors, joint_model, uncentre
 from charz.fitting.predictive import prior_draws
 from charz.fitting.priors import Prior, distribution, families_of
@@ -139,3 +141,23 @@ def test_gate_reports_short_chains():
 def test_unknown_model():
     with pytest.raises(FitError, match=r"'logistics' is not known .did you mean 'logistic'"):
         find_model("logistics")
+
+
+def test_smoothed_weights_are_those_of_arviz():
+    ratios = np.random.default_rng(0).normal(0, 2, 2000)
+    found = smoothed_weights(ratios)
+    log_weights, k = array_stats.psislw(-ratios)
+    np.testing.assert_allclose(found.log_weights, log_weights, rtol=1e-10, atol=1e-10)
+    assert found.pareto_k == pytest.approx(float(k))
+    assert found.effective == pytest.approx(1 / np.exp(2 * found.log_weights).sum())
+
+
+@pytest.mark.parametrize(
+    ("ratios", "effective"),
+    [(np.r_[0.0, np.full(1999, -1e6)], 1.0), (np.full(10, np.nan), 0.0), (np.full(10, -np.inf), 0.0)],
+)
+def test_ratios_without_a_tail_have_an_infinite_k(ratios, effective):
+    found = smoothed_weights(ratios)
+    assert found.pareto_k == np.inf
+    assert found.effective == pytest.approx(effective)
+    assert np.logaddexp.reduce(found.log_weights) == pytest.approx(0, abs=1e-12)

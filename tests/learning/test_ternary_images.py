@@ -139,10 +139,12 @@ def accuracies(load_set):
     def run(name):
         if name not in found:
             task, problem = TASKS[name], load_set(name, preprocess="signed")
-            found[name] = {
-                scheme: np.array([measure(task, scheme, seed, *problem) for seed in range(NUM_SEEDS)])
-                for scheme in task.schemes
-            }
+            # Seed by seed, so that a run that is stopped has compared something.
+            seeds = [
+                {scheme: measure(task, scheme, seed, *problem) for scheme in task.schemes}
+                for seed in range(NUM_SEEDS)
+            ]
+            found[name] = {scheme: np.array([one[scheme] for one in seeds]) for scheme in task.schemes}
         return found[name]
 
     return run

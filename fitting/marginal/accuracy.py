@@ -21,6 +21,8 @@ NUM_POPULATIONS = 128
 # Nodes an axis, each judged by the next; an even number has none in the middle, and errs more.
 STAYING = (5, 7, 9, 11)
 MOVING = (3, 5, 7)
+# Of five axes, where five nodes each are two thousand already.
+STAYING_OF_MANY, MANY_AXES = (3, 5, 7), 5
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,18 @@ def chosen_quadrature(
     proposal: Proposal,
     *,
     follow: bool,
+    may_follow: bool = True,
 ) -> Quadrature:
     """Find the cheapest quadrature that is good; the finest one where none is; only nodes that `follow` where asked.
 
-    They have to where something is shared: nodes laid once hold the likelihood of one value of it.
+    They have to where something is shared: nodes laid once hold the likelihood of one value of it. Where they may not,
+    the coarsest grid that is laid once has to do, or none does.
 
     Judged at draws of the proposal, by their weights: where a spread may be next to nothing, the posterior reaches to
     populations far narrower than the one that nodes were laid for. Of many devices, evenly spaced ones stand for all:
     their error is taken times the number that each stands for.
     """
+    axes = len(devices.coordinates.varying)
     points, log_q = proposal.draw(generator, NUM_POPULATIONS)
     log_prior = devices.coordinates.log_prior(points)
     stride = -(-devices.number // BLOCK)
@@ -91,7 +96,7 @@ def chosen_quadrature(
         return log_marginal(few, part, proposal.centre, Quadrature(moves, per_axis, 0.0))(points)
 
     def tried(moves: bool) -> Quadrature:
-        orders = MOVING if moves else STAYING
+        orders = MOVING if moves else STAYING_OF_MANY if axes >= MANY_AXES else STAYING
         coarse = values(moves, orders[0])
         for order, finer in pairwise(orders):
             fine = values(moves, finer)
@@ -106,6 +111,8 @@ def chosen_quadrature(
 
     # Nodes laid once cost less, and fail where some populations of the posterior are much narrower than others.
     laid_once = None if follow else tried(moves=False)
+    if laid_once is not None and not may_follow:
+        return laid_once
     return laid_once if laid_once is not None and laid_once.good else tried(moves=True)
 
 

@@ -16,6 +16,8 @@ from charz.fitting.marginal.coordinates import Coordinates
 from charz.fitting.marginal.grid import NODES_PER_CALL
 
 BLOCK = 2048
+# Outcomes of the devices of a block: all nodes of one call hold some hundred bytes an outcome.
+OUTCOMES_OF_A_BLOCK = 800_000
 # Outcomes evaluated by one call of a compiled program: what it holds at once stays below some ten megabytes.
 OUTCOMES_PER_CALL = 2_000_000
 
@@ -47,8 +49,8 @@ class Devices:
         self.model, self.coordinates, self._arrays = model, coordinates, arrays
         self.number = len(next(iter(arrays.values())))
         self.labels = np.arange(self.number) if labels is None else labels
-        self.block = min(self.number, BLOCK) if block is None else block
         self.outcomes = max(int(np.prod(array.shape[1:])) for array in arrays.values())
+        self.block = min(self.number, self.most_at_once) if block is None else block
         self.blocks = [
             {
                 name: jnp.asarray(self._filled(np.asarray(array), start), jnp.float64)
@@ -56,6 +58,11 @@ class Devices:
             }
             for start in self.starts
         ]
+
+    @property
+    def most_at_once(self) -> int:
+        """Devices of a block, at most."""
+        return int(np.clip(OUTCOMES_OF_A_BLOCK // max(self.outcomes, 1), 1, BLOCK))
 
     def only(self, places: np.ndarray, block: int | None = None) -> "Devices":
         """Some of the devices, in blocks of so many."""

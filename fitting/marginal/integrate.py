@@ -25,7 +25,8 @@ from charz.fitting.population import varies
 from charz.fitting.priors import Prior
 from charz.fitting.sampling import Draws
 
-MAX_VARYING = 4
+# A grid over five is so large that it is laid once, and only where nothing is shared.
+MAX_VARYING, MAX_VARYING_ALONE = 4, 5
 # Outcomes whose likelihood is evaluated, where every population asks for its own nodes: some ten seconds.
 MAX_OUTCOMES = 5e8
 # So few, a second or two, that nodes follow every population without asking whether they have to.
@@ -54,14 +55,16 @@ class Refused:
 def integrable(model: Model, observations: Observations, pool: str) -> str | None:
     """Say why the devices of a fit cannot be integrated out; None where they can."""
     varying = sum(varies(parameter, pool) for parameter in model.free)
+    most = MAX_VARYING_ALONE if varying == len(model.free) else MAX_VARYING
     if pool != "hierarchical":
         return f"pool={pool!r} has no population"
     if model.latents(observations):
         return f"model {model.name!r} has latent variables beside the parameters of a device"
-    if not 1 <= varying <= MAX_VARYING:
+    if not 1 <= varying <= most:
+        beside = "" if most == MAX_VARYING_ALONE else " beside shared ones"
         return (
             f"model {model.name!r} has {varying} parameters that vary from device to device, and a grid over more than"
-            f" {MAX_VARYING} has too many nodes"
+            f" {most}{beside} has too many nodes"
         )
     return None
 
@@ -111,7 +114,11 @@ def integrate(
     compiled = thread.submit(_compile_draws, key_devices, devices, surrogate, proposal.centre, number)
     thread.shutdown(wait=False)
     follow = bool(coordinates.shared) or outcomes_to_follow(FOLLOWING) <= FEW_OUTCOMES
-    quadrature = chosen_quadrature(generator, devices, surrogate, proposal, follow=follow)
+    may_follow = len(coordinates.varying) <= MAX_VARYING
+    follow = follow and may_follow
+    quadrature = chosen_quadrature(
+        generator, devices, surrogate, proposal, follow=follow, may_follow=may_follow
+    )
     if not quadrature.good:
         return Refused(f"no quadrature of the devices is accurate enough: {quadrature.describe()}")
     if quadrature.moves and (outcomes := outcomes_to_follow(quadrature.per_axis)) > MAX_OUTCOMES:
@@ -171,10 +178,15 @@ def _first_pairs(devices: Devices, number: int) -> int:
     return SEVERAL_PAIRS if 2 * SEVERAL_PAIRS * outcomes <= OUTCOMES_WITH_SEVERAL else 1
 
 
+def _again(devices: Devices) -> int:
+    """Devices that are drawn again at a time: no more than memory has room for."""
+    return min(DRAWN_AGAIN, devices.most_at_once)
+
+
 def _compile_draws(key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int) -> None:
     """Draw for one call of each program, and forget the draws."""
     pairs = _first_pairs(devices, number)
-    cases = [(devices.block, pairs)] + ([] if pairs > 1 else [(DRAWN_AGAIN, MORE_PAIRS)])
+    cases = [(devices.block, pairs)] + ([] if pairs > 1 else [(_again(devices), MORE_PAIRS)])
     with jax.enable_x64(True):  # a setting of each thread
         for block, pairs in cases:
             places = np.arange(min(block, devices.number))
@@ -192,7 +204,7 @@ def _drawn_twice(
     if not len(places):
         return drawn
     part = Surrogate(*(leaf[places] for leaf in surrogate))
-    again = draw_given_population(key_again, devices.only(places, DRAWN_AGAIN), part, phis, MORE_PAIRS)
+    again = draw_given_population(key_again, devices.only(places, _again(devices)), part, phis, MORE_PAIRS)
     for name, value in again.values.items():
         if value.ndim > 1:
             drawn.values[name][:, places] = value

@@ -23,7 +23,7 @@ from charz.fitting import fit
 from charz.learning import Design, GxnorMtj, TrainOptions, predict_accuracy
 
 TABLE = Path(__file__).parents[1] / "results" / "junction-spread.md"
-SPREADS = (0.02, 0.2, 0.4, 0.8)
+SPREADS = (0.02, 0.2, 0.4, 0.6)
 NUM_JUNCTIONS, NUM_TRIALS, WIDTH, ATTEMPT_TIME, STABILITY = 24, 100, 1e-6, 1e-9, 40.0
 SCHEME = GxnorMtj((64, 64, 10), learning_rate=0.05, final_rate=0.01)
 DESIGN, OPTIONS = Design(draws=48, arrays=1, seeds=1, repeats=1), TrainOptions(40, 100, 40)

@@ -1,4 +1,4 @@
-"""Marginal fits against joint NUTS, on six models and data sets, two of them measured: the same posterior.
+"""Marginal fits against joint NUTS, on seven models and data sets, two of them measured: the same posterior.
 
     CHARZ_WRITE_RESULTS=1 pytest -m slow tests/measured/test_marginal_equality.py
 
@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 from design_pulse_switching import crossed, skeleton
+from design_telegraph import dataset_of, states
 from scipy.special import expit
 
 import charz
@@ -48,6 +49,16 @@ def junctions(amplitude, width):
     return skeleton(num_devices, amplitude, 100, generator.binomial(100, chance), width=width)
 
 
+def traces(num_devices=10, num_samples=5000):
+    generator = np.random.default_rng(7)
+    up, down = np.exp(generator.normal(np.log(0.02), 0.3, (2, num_devices)))
+    separation, noise = np.exp(generator.normal(0, 0.1, (2, num_devices)))
+    low = generator.normal(0, 0.2, num_devices)
+    levels = np.stack([states(generator, *rates, num_samples) for rates in zip(up, down, strict=True)])
+    signal = low[:, None] + separation[:, None] * levels
+    return dataset_of(signal + 0.15 * noise[:, None] * generator.normal(size=signal.shape))
+
+
 VOLTAGES = np.linspace(0.2, 0.95, 12)
 
 
@@ -71,6 +82,7 @@ CASES = {
         "thermal-free",  # the attempt time is shared
         lambda ramps: junctions(*crossed(VOLTAGES, (1e-7, 1e-5))),
     ),
+    "simulated telegraph traces": ("two-state", lambda ramps: traces()),
     "measured ISPP ramps, 375 that start unswitched": ("weibull", unswitched),
     "measured ISPP ramps, all 400 as values": (
         "lognormal",

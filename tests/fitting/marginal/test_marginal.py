@@ -4,6 +4,8 @@ import jax
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
+from design_pulse_train import DESIGNS
+from design_telegraph import dataset_of, placeholder
 
 from charz.errors import FitError
 from charz.fitting import fit, load_posterior
@@ -110,6 +112,20 @@ def test_refusals(simulate):
     data, _ = simulate(1)
     with pytest.raises(FitError, match=r"method='marginal' .* pool='complete' has no population"):
         fit(data, "logistic", key=jax.random.key(0), pool="complete", method="marginal")
+
+
+def test_more_than_five_parameters_of_a_device_are_refused():
+    data = dataset_of(np.tile(placeholder(1), (3, 1)))
+    with pytest.raises(
+        FitError, match=r"'three-state' has 10 parameters that vary .* more than 5 has too many"
+    ):
+        fit(data, "three-state", key=jax.random.key(0), pool="hierarchical", method="marginal")
+
+
+def test_latent_variables_are_refused():
+    data = DESIGNS["soft-bounds-read"].dataset.isel(device=[0, 0, 0]).assign_coords(device=["a", "b", "c"])
+    with pytest.raises(FitError, match=r"method='marginal' .* 'soft-bounds-read' has latent variables"):
+        fit(data, "soft-bounds-read", key=jax.random.key(0), pool="hierarchical", method="marginal")
 
 
 @pytest.mark.parametrize(("num_axes", "per_axis"), [(1, 5), (2, 7), (3, 5), (4, 3)])

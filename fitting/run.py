@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,32 +12,23 @@ from jaxtyping import PRNGKeyArray
 
 from charz.datachecks import check_data
 from charz.errors import FitError
+from charz.fitting.beside_draws import parts_of
 from charz.fitting.contract import Family, Model, Observations
 from charz.fitting.inference import STEPS_PER_CALL
-from charz.fitting.keys import generator_from
-from charz.fitting.laplace import NUM_PROPOSALS, approximate, kept_draws
+from charz.fitting.laplace import NUM_PROPOSALS, approximate
 from charz.fitting.marginal import Refused, integrable, integrate
-from charz.fitting.population import POOLS, default_priors, population_names
+from charz.fitting.population import POOLS, default_priors
 from charz.fitting.posterior import INTERVAL, Posterior
-from charz.fitting.predictive import pointwise_terms, prior_draws, replicates
 from charz.fitting.priors import Prior, priors_to_json, with_overrides
 from charz.fitting.progress import shown_progress
 from charz.fitting.registry import find_model, require_suitable, suitable_models
 from charz.fitting.sampling import Draws, Plan, prepare, sample
-from charz.fitting.tree import Parts, build_tree
+from charz.fitting.tree import build_tree
 from charz.provenance import provenance
 
-NUM_PRIOR_DRAWS = 500
-# Replicated outcomes are kept for all draws up to this many numbers, beyond it for evenly spaced draws.
-MAX_REPLICATED_NUMBERS = 5_000_000
-MIN_REPLICATED_DRAWS = 50
-# A record this long is replicated a few times only: checks draw their own replicates.
-LONG_RECORD = 50_000
 METHODS = ("auto", "nuts", "marginal", "laplace")
 # From so many on NUTS takes half a minute and more, and devices that are integrated out rarely have to be given up.
 MANY_DEVICES = 200
-# Terms of leave-one-out of very many devices are kept for evenly spaced draws, at least so many of each chain.
-MAX_MARGINAL_TERMS, LEAST_JUDGED = 10_000_000, 10
 CARRIED_ATTRS = ("source_file", "source_sha256", "device_family", "temperature", "instrument", "simulated")
 
 
@@ -137,7 +127,7 @@ def fit(
             progress,
         )
         keys = (key_prior, key_prior_outcomes, key_outcomes)
-        parts = _parts(chosen_model, observations, pool, chosen, sampled, method, keys)
+        parts = parts_of(chosen_model, observations, pool, chosen, sampled, method, keys)
     attrs = {
         **_source_attrs(family.checked(dataset), key, settings),
         **_attributes(sampled, settings, observations, method, priors_to_json(chosen)),
@@ -221,76 +211,6 @@ def _method(method: str, model: Model, observations: Observations, pool: str) ->
             " variables is no such posterior: use method='nuts', or pool='complete' or 'none'"
         )
     return method
-
-
-def _parts(
-    model: Model,
-    observations: Observations,
-    pool: str,
-    priors: Mapping[str, Prior],
-    sampled: Draws,
-    method: str,
-    keys: tuple[PRNGKeyArray, PRNGKeyArray, PRNGKeyArray],
-) -> Parts:
-    """Everything that a tree holds besides the draws: terms, replicates, prior."""
-    key_prior, key_prior_outcomes, key_outcomes = keys
-    populations = population_names(model, pool)
-    law_values = {name: value for name, value in sampled.values.items() if name not in populations}
-    size = observations.measured.size
-    least = MIN_REPLICATED_DRAWS if size <= LONG_RECORD else 1
-    num_prior = min(NUM_PRIOR_DRAWS, max(least, MAX_REPLICATED_NUMBERS // size))
-    prior = prior_draws(
-        generator_from(key_prior), model, priors, pool, NUM_PRIOR_DRAWS, len(observations.devices)
-    )
-    few_prior = {name: v[None, :num_prior] for name, v in prior.items() if name not in populations}
-    num_chains, num_draws = next(iter(sampled.values.values())).shape[:2]
-    judged = np.arange(num_draws)
-    if method == "laplace":
-        judged = kept_draws(num_chains, num_draws, size)
-    elif method == "marginal":
-        wanted = max(MAX_MARGINAL_TERMS // (num_chains * size), LEAST_JUDGED)
-        judged = np.unique(np.linspace(0, num_draws - 1, min(wanted, num_draws)).astype(int))
-    kept = _replicated_draws((num_chains, num_draws), size)
-    few = {name: value[:, kept] for name, value in law_values.items()}
-
-    def replicated() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        with jax.enable_x64(True):  # a setting of each thread
-            return (
-                replicates(generator_from(key_outcomes), model, few, observations),
-                replicates(generator_from(key_prior_outcomes), model, few_prior, observations),
-            )
-
-    # NumPy draws outcomes on one core while XLA evaluates terms on the other.
-    with ThreadPoolExecutor(1) as thread:
-        outcomes = thread.submit(replicated)
-        terms = pointwise_terms(
-            model,
-            {name: value[:, judged] for name, value in law_values.items()},
-            {name: value[:, judged] for name, value in sampled.latents.items()},
-            observations,
-        )
-        predictive, prior_predictive = outcomes.result()
-    return Parts(
-        values=sampled.values,
-        stats=sampled.stats,
-        terms=terms,
-        judged=judged,
-        kept=kept,
-        predictive=predictive,
-        prior=prior,
-        prior_predictive=prior_predictive,
-        centring=sampled.centring,
-        weights=sampled.weights,
-    )
-
-
-def _replicated_draws(shape: tuple[int, ...], size: int) -> np.ndarray:
-    """Numbers of the draws for which outcomes are replicated."""
-    num_chains, num_draws = shape
-    fitting = MAX_REPLICATED_NUMBERS // (num_chains * size)
-    least = MIN_REPLICATED_DRAWS if size <= LONG_RECORD else 1
-    wanted = min(num_draws, max(fitting, least))
-    return np.unique(np.linspace(0, num_draws - 1, wanted).astype(int))
 
 
 def _source_attrs(dataset: xr.Dataset, key: PRNGKeyArray, settings: dict[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,8 @@ from design_telegraph import dataset_of, placeholder
 
 from charz.errors import FitError
 from charz.fitting import fit, load_posterior
-from charz.fitting.marginal import Refused, integrate
 from charz.fitting.marginal.grid import gauss_hermite
 from charz.fitting.marginal.tails import pareto_shapes
-from charz.fitting.population import default_priors
-from charz.fitting.registry import family_of, find_model
 
 POPULATION = ("location_mean", "location_sd", "log_width_mean", "log_width_sd")
 
@@ -61,30 +58,13 @@ def test_what_the_file_says(both, tmp_path):
 
 
 def test_few_trials_fall_back_to_nuts_and_say_so(simulate):
-    """Ten trials a setting leave the population so skewed that Pareto k is about its limit: above it with some keys."""
-    data, _ = simulate(4, num_devices=12, num_settings=5, num_trials=10)
-    model, observations = find_model("logistic-plain"), family_of("logistic-plain").observe(data)
-    priors = default_priors(model, observations, "hierarchical")
-
-    def refused(key):
-        with jax.enable_x64(True):
-            found = integrate(jax.random.split(key, 4)[0], model, observations, priors, (2, 200))
-        return isinstance(found, Refused) and "Pareto k of the population is" in found.reason
-
-    key = next(key for key in map(jax.random.key, range(20)) if refused(key))
-    posterior = fit(
-        data,
-        "logistic-plain",
-        key=key,
-        pool="hierarchical",
-        method="marginal",
-        draws=200,
-        warmup=100,
-        chains=2,
-    )
+    """Four devices, five settings of ten trials: floors are hardly known, and a device's weights have a long tail."""
+    data, _ = simulate(4, num_devices=4, num_settings=5, num_trials=10)
+    options = {"pool": "hierarchical", "draws": 200, "warmup": 200, "chains": 2}
+    posterior = fit(data, "logistic", key=jax.random.key(3), method="marginal", **options)
     assert posterior.tree.attrs["method"] == "nuts"
     assert "the marginal fit was given up" in posterior.tree.attrs["remarks"]
-    assert "Pareto k of the population is" in posterior.tree.attrs["remarks"]
+    assert "Pareto k is above 0.7" in posterior.tree.attrs["remarks"]
 
 
 def test_two_hundred_devices_are_integrated_out_unless_asked_otherwise(simulate):

@@ -79,7 +79,7 @@ def chosen_quadrature(
     """Find the cheapest quadrature that is good; the finest one where none is; only nodes that `follow` where asked.
 
     They have to where something is shared: nodes laid once hold the likelihood of one value of it. Where they may not,
-    the coarsest grid that is laid once has to do, or none does.
+    a grid that is laid once has to do, or none does.
 
     Judged at draws of the proposal, by their weights: where a spread may be next to nothing, the posterior reaches to
     populations far narrower than the one that nodes were laid for. Of many devices, evenly spaced ones stand for all:
@@ -123,7 +123,6 @@ def _weighted_sd(values: np.ndarray, log_weights: np.ndarray) -> float:
         return np.inf
     weights = np.exp(log_weights[counted] - np.max(log_weights[counted]))
     weights, values = weights / weights.sum(), values[counted]
-    with np.errstate(
-        invalid="ignore"
-    ):  # an infinite difference is no number in the end, and no quadrature is good
+    # An infinite difference is no number in the end, and no quadrature is good.
+    with np.errstate(invalid="ignore"):
         return float(np.sqrt(weights @ (values - weights @ values) ** 2))

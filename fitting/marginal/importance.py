@@ -38,8 +38,7 @@ class Proposal(NamedTuple):
         normal = generator.standard_normal((number, size))
         shrink = np.sqrt(generator.chisquare(DEGREES_OF_FREEDOM, (number, 1)) / DEGREES_OF_FREEDOM)
         scaled = normal / shrink
-        log_q = -(DEGREES_OF_FREEDOM + size) / 2 * np.log1p((scaled**2).sum(1) / DEGREES_OF_FREEDOM)
-        return self.centre + scaled @ self.root.T, log_q
+        return self.centre + scaled @ self.root.T, log_density_of_standard_t(scaled)
 
 
 class Kernels(NamedTuple):
@@ -73,9 +72,14 @@ class Kernels(NamedTuple):
 
 def log_density_of_t(offsets: np.ndarray, root: np.ndarray) -> np.ndarray:
     """Log density (point,) of a multivariate t at offsets (point, size) from its centre, up to a constant."""
-    scaled = np.linalg.solve(root, offsets.T)
-    half = (DEGREES_OF_FREEDOM + len(root)) / 2
-    return -half * np.log1p((scaled**2).sum(0) / DEGREES_OF_FREEDOM) - np.log(np.diagonal(root)).sum()
+    scaled = np.linalg.solve(root, offsets.T).T
+    return log_density_of_standard_t(scaled) - np.log(np.diagonal(root)).sum()
+
+
+def log_density_of_standard_t(scaled: np.ndarray) -> np.ndarray:
+    """Log density (point,) of a multivariate t of unit scale at points (point, size), up to a constant."""
+    half = (DEGREES_OF_FREEDOM + scaled.shape[1]) / 2
+    return -half * np.log1p((scaled**2).sum(1) / DEGREES_OF_FREEDOM)
 
 
 class Weighed(NamedTuple):

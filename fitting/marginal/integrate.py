@@ -185,8 +185,8 @@ def _again(devices: Devices) -> int:
 
 def _compile_draws(key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int) -> None:
     """Draw for one call of each program, and forget the draws."""
-    pairs = _first_pairs(devices, number)
-    cases = [(devices.block, pairs)] + ([] if pairs > 1 else [(_again(devices), MORE_PAIRS)])
+    first = _first_pairs(devices, number)
+    cases = [(devices.block, first)] + ([] if first > 1 else [(_again(devices), MORE_PAIRS)])
     with jax.enable_x64(True):  # a setting of each thread
         for block, pairs in cases:
             places = np.arange(min(block, devices.number))

@@ -12,8 +12,11 @@ from itertools import pairwise
 import numpy as np
 
 from charz.fitting.marginal.devices import BLOCK, Devices
+from charz.fitting.marginal.funnel import Funnel
+from charz.fitting.marginal.grid import ON_A_SPHERE
 from charz.fitting.marginal.importance import Proposal
 from charz.fitting.marginal.quadrature import Nodes, laid, moving, staying
+from charz.fitting.marginal.steadied import steadied
 from charz.fitting.marginal.surrogate import Surrogate
 
 LARGEST_ERROR = 0.02
@@ -22,7 +25,7 @@ NUM_POPULATIONS = 128
 STAYING = (5, 7, 9, 11)
 MOVING = (3, 5, 7)
 # Of five axes, where five nodes each are two thousand already.
-STAYING_OF_MANY, MANY_AXES = (3, 5, 7), 5
+STAYING_OF_MANY, MANY_AXES = (ON_A_SPHERE, 3, 5, 7), 5
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Quadrature:
     moves : bool
         Whether nodes follow the population.
     per_axis : int
-        Nodes along each axis.
+        Nodes along each axis, or `charz.fitting.marginal.grid.ON_A_SPHERE`.
     error : float
         Standard deviation over the posterior of the difference to the finer grid, nats.
     """
@@ -51,8 +54,9 @@ class Quadrature:
     def describe(self) -> str:
         """Say it in words, for the attributes of a file."""
         kind = "nodes that follow the population" if self.moves else "nodes laid once"
+        rule = "of degree 5" if self.per_axis == ON_A_SPHERE else f"{self.per_axis} nodes an axis"
         return (
-            f"adaptive Gauss-Hermite quadrature, {self.per_axis} nodes an axis, {kind}; its error varies by"
+            f"adaptive Gauss-Hermite quadrature, {rule}, {kind}; its error varies by"
             f" {self.error:.2g} nats over the posterior (limit {LARGEST_ERROR:g})"
         )
 
@@ -64,6 +68,8 @@ def log_marginal(
     if quadrature.moves:
         return lambda phis: moving(devices, surrogate, phis, quadrature.per_axis)
     nodes: Nodes = laid(devices, surrogate, phi, quadrature.per_axis)
+    if len(devices.coordinates.varying) >= MANY_AXES:
+        return lambda phis: steadied(devices, surrogate, nodes, phis)
     return lambda phis: staying(devices, nodes, phi, phis)
 
 
@@ -72,6 +78,7 @@ def chosen_quadrature(
     devices: Devices,
     surrogate: Surrogate,
     proposal: Proposal,
+    funnel: Funnel,
     *,
     follow: bool,
     may_follow: bool = True,
@@ -86,8 +93,9 @@ def chosen_quadrature(
     their error is taken times the number that each stands for.
     """
     axes = len(devices.coordinates.varying)
-    points, log_q = proposal.draw(generator, NUM_POPULATIONS)
-    log_prior = devices.coordinates.log_prior(points)
+    straight, log_q = proposal.draw(generator, NUM_POPULATIONS)
+    points = funnel.populations(straight)
+    log_prior = devices.coordinates.log_prior(points) + funnel.log_volume(straight)
     stride = -(-devices.number // BLOCK)
     few = devices.only(np.arange(0, devices.number, stride))
     part = Surrogate(*(leaf[::stride] for leaf in surrogate))

@@ -12,11 +12,13 @@ from jaxtyping import Array
 from charz.fitting.contract import Model, Observations
 from charz.fitting.convergence import MAX_PARETO_K, Convergence
 from charz.fitting.keys import generator_from
-from charz.fitting.marginal.accuracy import Quadrature, chosen_quadrature, log_marginal
-from charz.fitting.marginal.coordinates import coordinates_of
+from charz.fitting.marginal.accuracy import MANY_AXES, Quadrature, chosen_quadrature, log_marginal
+from charz.fitting.marginal.coordinates import Coordinates, coordinates_of
 from charz.fitting.marginal.devices import Devices
 from charz.fitting.marginal.drawn import DrawnDevices, draw_given_population
-from charz.fitting.marginal.grid import gauss_hermite
+from charz.fitting.marginal.drawn_once import NUM_CANDIDATES, candidates_serve_all, draw_from_candidates
+from charz.fitting.marginal.funnel import funnel_at
+from charz.fitting.marginal.grid import ON_A_SPHERE, nodes_of
 from charz.fitting.marginal.importance import kernels_around, piloted, resampled, sampled
 from charz.fitting.marginal.peaks import separate_modes
 from charz.fitting.marginal.population_mode import settled
@@ -43,6 +45,7 @@ DRAWN_AGAIN = 32
 
 # For the way to the population's peak: its shape is corrected by weights.
 ROUGH_STAYING, ROUGH_MOVING = Quadrature(False, 5, np.inf), Quadrature(True, 3, np.inf)
+ROUGH_OF_MANY = Quadrature(False, ON_A_SPHERE, np.inf)
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,12 @@ def integrate(
     coordinates = coordinates_of(model, priors)
     devices = Devices(model, coordinates, observations.arrays)
     modes = separate_modes(devices, observations)
-    rough = ROUGH_MOVING if coordinates.shared else ROUGH_STAYING
-    proposal, surrogate = settled(devices, modes, rough)
+    proposal, surrogate = settled(devices, modes, _rough(coordinates))
     num_chains, num_draws = kept_shape(shape, devices.number)
     number = num_chains * num_draws
 
     def outcomes_to_follow(per_axis: int) -> float:
-        nodes = len(gauss_hermite(len(coordinates.varying), per_axis)[0])
+        nodes = len(nodes_of(len(coordinates.varying), per_axis)[0])
         return float(nodes * devices.number * devices.outcomes) * 2 * number
 
     # The programs that draw devices are compiled on one core while the population is found on the other.
@@ -116,8 +118,9 @@ def integrate(
     follow = bool(coordinates.shared) or outcomes_to_follow(FOLLOWING) <= FEW_OUTCOMES
     may_follow = len(coordinates.varying) <= MAX_VARYING
     follow = follow and may_follow
+    funnel = funnel_at(coordinates, surrogate, proposal.centre)
     quadrature = chosen_quadrature(
-        generator, devices, surrogate, proposal, follow=follow, may_follow=may_follow
+        generator, devices, surrogate, proposal, funnel, follow=follow, may_follow=may_follow
     )
     if not quadrature.good:
         return Refused(f"no quadrature of the devices is accurate enough: {quadrature.describe()}")
@@ -128,8 +131,9 @@ def integrate(
         )
     marginal = log_marginal(devices, surrogate, proposal.centre, quadrature)
 
-    def log_posterior(phis: np.ndarray) -> np.ndarray:
-        return marginal(phis) + coordinates.log_prior(phis)
+    def log_posterior(straight: np.ndarray) -> np.ndarray:
+        phis = funnel.populations(straight)
+        return marginal(phis) + coordinates.log_prior(phis) + funnel.log_volume(straight)
 
     proposal, pilot = piloted(generator, log_posterior, proposal)
     population = sampled(generator, log_posterior, proposal, pilot, number)
@@ -139,11 +143,16 @@ def integrate(
         population = sampled(generator, log_posterior, around, pilot, number)
     if population.pareto_k > MAX_PARETO_K:
         return Refused(f"Pareto k of the population is {population.pareto_k:.2f} (limit {MAX_PARETO_K})")
-    phis, effective = resampled(generator, population, number)
+    straight, effective = resampled(generator, population, number)
+    phis = funnel.populations(straight)
     if tick is not None:
         tick(num_draws // 2)
     compiled.result()
-    drawn = _drawn_twice(key_devices, key_again, devices, surrogate, phis)
+    if candidates_serve_all(devices):
+        drawn = draw_from_candidates(key_devices, devices, surrogate, funnel.centre, phis)
+        effective = min(effective, NUM_CANDIDATES * float(drawn.efficiency.min()))
+    else:
+        drawn = _drawn_twice(key_devices, key_again, devices, surrogate, phis)
     if tick is not None:
         tick(num_draws - num_draws // 2)
     worst = int(np.argmax(drawn.pareto_k))
@@ -172,6 +181,13 @@ def kept_shape(shape: tuple[int, int], num_devices: int) -> tuple[int, int]:
     return num_chains, min(num_draws, most)
 
 
+def _rough(coordinates: Coordinates) -> Quadrature:
+    """Quadrature for the way to the population's peak."""
+    if coordinates.shared:
+        return ROUGH_MOVING
+    return ROUGH_OF_MANY if len(coordinates.varying) >= MANY_AXES else ROUGH_STAYING
+
+
 def _first_pairs(devices: Devices, number: int) -> int:
     """Pairs of candidates that all devices are drawn from."""
     outcomes = devices.number * devices.outcomes * number
@@ -184,7 +200,9 @@ def _again(devices: Devices) -> int:
 
 
 def _compile_draws(key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int) -> None:
-    """Draw for one call of each program, and forget the draws."""
+    """Draw for one call of each program, and forget the draws; where candidates serve all, nothing takes long."""
+    if candidates_serve_all(devices):
+        return
     first = _first_pairs(devices, number)
     cases = [(devices.block, first)] + ([] if first > 1 else [(_again(devices), MORE_PAIRS)])
     with jax.enable_x64(True):  # a setting of each thread

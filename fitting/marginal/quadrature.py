@@ -23,7 +23,7 @@ from jaxtyping import Array
 from charz.fitting.contract import Model
 from charz.fitting.inference import COMPILER_OPTIONS
 from charz.fitting.marginal.devices import Devices, log_likelihood_of
-from charz.fitting.marginal.grid import NODES_PER_CALL, gauss_hermite
+from charz.fitting.marginal.grid import NODES_PER_CALL, nodes_of
 from charz.fitting.marginal.surrogate import Surrogate, conditional, merged, parabola
 
 # A remainder larger than this would overflow; it is far beyond what any sum of importance survives.
@@ -43,10 +43,13 @@ class Nodes(NamedTuple):
         On the linked scales.
     log_weight : array (device, node)
         Weight of the node times likelihood over density of the nodes, nats.
+    log_density : array (device, node)
+        Of the nodes over their weight: what `log_weight` holds beside the likelihood, with the other sign.
     """
 
     theta: np.ndarray
     log_weight: np.ndarray
+    log_density: np.ndarray
 
 
 def moving(devices: Devices, surrogate: Surrogate, phis: np.ndarray, per_axis: int) -> np.ndarray:
@@ -79,7 +82,7 @@ def _moving_parts(
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
     """Go through parts of the populations and of the devices: log marginal likelihoods (population, device)."""
     coordinates = devices.coordinates
-    nodes, weights = gauss_hermite(len(coordinates.varying), per_axis)
+    nodes, weights = nodes_of(len(coordinates.varying), per_axis)
     program = _moving(devices.model, coordinates.varying, coordinates.shared)
     for here, arrays, block in devices.split(surrogate):
         number = here.stop - here.start
@@ -96,19 +99,26 @@ def _moving_parts(
 
 def laid(devices: Devices, surrogate: Surrogate, phi: np.ndarray, per_axis: int) -> Nodes:
     """Lay nodes for one population phi (size,); for models without shared parameters."""
-    coordinates = devices.coordinates
-    rows = list(coordinates.varying)
-    nodes, weights = gauss_hermite(len(rows), per_axis)
+    nodes, weights = nodes_of(len(devices.coordinates.varying), per_axis)
     nodes, weights = nodes[weights > 0], weights[weights > 0]
-    mean, log_sd, _ = coordinates.parts(phi)
+    centre, root = normal_given(devices, surrogate, phi)
+    theta = centre[:, None] + nodes @ np.linalg.inv(root)
+    log_density = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)[:, None] - (nodes**2).sum(1) / 2
+    log_density = log_density - np.log(weights)
+    return Nodes(theta, devices.log_likelihoods(theta) - log_density, log_density)
+
+
+def normal_given(devices: Devices, surrogate: Surrogate, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Devices by their parabolas under population phi: centres (device, varying), lower roots of their precisions.
+
+    For models without shared parameters; `charz.fitting.marginal.surrogate.conditional` is for one device and traced.
+    """
+    mean, log_sd, _ = devices.coordinates.parts(phi)
     precision = np.exp(-2 * log_sd)
     matrix = np.asarray(surrogate.curvature) + np.diag(precision)
     off = surrogate.gradient + precision * (mean - surrogate.at)
-    root = np.linalg.cholesky(matrix)
-    centre = surrogate.at + np.linalg.solve(matrix, off[..., None])[..., 0]
-    theta = np.asarray(centre[:, None] + nodes @ np.linalg.inv(root))
-    log_density = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)[:, None] - (nodes**2).sum(1) / 2
-    return Nodes(theta, devices.log_likelihoods(theta) + np.log(weights) - log_density)
+    centre = np.asarray(surrogate.at + np.linalg.solve(matrix, off[..., None])[..., 0])
+    return centre, np.linalg.cholesky(matrix)
 
 
 def staying(devices: Devices, nodes: Nodes, centre: np.ndarray, phis: np.ndarray) -> np.ndarray:

@@ -88,6 +88,7 @@ TASKS = {
             "full precision": Backprop(CIFAR, learning_rate=2e-3, final_rate=0.01),
             "ideal transitions": Gxnor(CIFAR, **RATES),
             "two junctions": GxnorMtj(CIFAR, **RATES),
+            "two junctions, unswitched one pulsed": GxnorMtj(CIFAR, addressing="unswitched", **RATES),
         },
         "Full precision: Adam 0.002. The paper reaches 82.71 % with a network whose size is not known.",
     ),

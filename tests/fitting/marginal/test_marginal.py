@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 from design_pulse_train import DESIGNS
-from design_telegraph import dataset_of, placeholder
+from design_telegraph import INTERVAL, dataset_of, placeholder, states
 
 from charz.errors import FitError
 from charz.fitting import fit, load_posterior
-from charz.fitting.marginal.grid import gauss_hermite
+from charz.fitting.marginal.grid import gauss_hermite, on_a_sphere
 from charz.fitting.marginal.tails import pareto_shapes
 
 POPULATION = ("location_mean", "location_sd", "log_width_mean", "log_width_sd")
@@ -94,6 +94,29 @@ def test_refusals(simulate):
         fit(data, "logistic", key=jax.random.key(0), pool="complete", method="marginal")
 
 
+def test_long_telegraph_records_share_a_population():
+    """Rates of every device within five of its posterior's standard deviations of the truth, mostly within two."""
+    generator, number = np.random.default_rng(3), 6
+    leave = np.exp(generator.normal(np.log(0.1), 0.3, (2, number)))
+    levels = np.stack([states(generator, *chances, 4000) for chances in leave.T])
+    signal = levels + 0.15 * generator.normal(size=levels.shape)
+    posterior = fit(
+        dataset_of(signal), "two-state", key=jax.random.key(0), pool="hierarchical", method="marginal"
+    )
+    assert posterior.tree.attrs["method"] == "marginal", posterior.tree.attrs["remarks"]
+    assert posterior.converged
+    rate = -np.log(1 - leave.sum(0)) / INTERVAL * leave / leave.sum(0)
+    drawn = posterior.tree["posterior"].to_dataset()
+    for name, truth in zip(("rate_up", "rate_down"), rate, strict=True):
+        logs = np.log(drawn[name])
+        off = np.abs(logs.mean(("chain", "draw")) - np.log(truth)) / logs.std(("chain", "draw"))
+        assert float(off.max()) < 5, name
+        assert float(off.median()) < 2, name
+    # Candidates are picked again and again: their number is what the draws are worth.
+    assert 500 < posterior.tree.attrs["effective_proposals"] < 1200
+    assert len(np.unique(drawn["rate_up"].isel(device=0))) > 400
+
+
 def test_more_than_five_parameters_of_a_device_are_refused():
     data = dataset_of(np.tile(placeholder(1), (3, 1)))
     with pytest.raises(
@@ -114,6 +137,17 @@ def test_grid_has_moments_of_a_normal(num_axes, per_axis):
     np.testing.assert_allclose(weights.sum(), 1)
     np.testing.assert_allclose((weights[:, None] * nodes).sum(0), 0, atol=1e-12)
     np.testing.assert_allclose(np.einsum("n,ni,nj->ij", weights, nodes, nodes), np.eye(num_axes), atol=1e-3)
+
+
+@pytest.mark.parametrize("num_axes", [1, 3, 5])
+def test_nodes_on_a_sphere_have_moments_of_a_normal_to_the_fifth(num_axes):
+    nodes, weights = on_a_sphere(num_axes)
+    assert (weights >= 0).all()
+    exponents = np.stack(np.meshgrid(*[range(6)] * num_axes, indexing="ij"), -1).reshape(-1, num_axes)
+    of_normal = np.array([1, 0, 1, 0, 3, 0])
+    for powers in exponents[exponents.sum(1) <= 5]:
+        found = (weights * np.prod(nodes**powers, axis=1)).sum()
+        np.testing.assert_allclose(found, of_normal[powers].prod(), atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])

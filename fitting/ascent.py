@@ -74,17 +74,18 @@ def _finite(curvature: np.ndarray) -> np.ndarray:
     return np.nan_to_num((curvature + curvature.swapaxes(1, 2)) / 2, nan=0.0, posinf=1e12, neginf=-1e12)
 
 
-def made_definite(curvature: np.ndarray) -> np.ndarray:
-    """Lift eigenvalues that are next to zero or below (a flat direction at the mode), in scaled coordinates.
+def covariance_of(curvature: np.ndarray) -> np.ndarray:
+    """Invert curvatures (unit, parameter, parameter), with eigenvalues next to zero or below (a flat direction) lifted.
 
-    Unscaled, the curvature of a level in amperes would lift every other parameter's.
+    In coordinates scaled by the diagonal: the curvature of a level in amperes would lift every other parameter's, and
+    no digit of theirs would be left in the inverse.
     """
     curvature = _finite(curvature)
     size = np.sqrt(np.maximum(np.abs(np.diagonal(curvature, axis1=1, axis2=2)), 1e-10))
     scaled = curvature / (size[:, :, None] * size[:, None, :])
     values, vectors = np.linalg.eigh(scaled)
-    lifted = np.einsum("uij,uj,ukj->uik", vectors, np.maximum(values, 1e-8), vectors)
-    return lifted * size[:, :, None] * size[:, None, :]
+    inverse = np.einsum("uij,uj,ukj->uik", vectors, 1 / np.maximum(values, 1e-8), vectors)
+    return inverse / (size[:, :, None] * size[:, None, :])
 
 
 def best_candidate(

@@ -26,7 +26,7 @@ from charz.fitting.density import Density
 from charz.fitting.keys import generator_from
 from charz.fitting.pareto_smoothing import smoothed_weights
 from charz.fitting.sampling import Draws, Prepared
-from charz.fitting.stand_in import standard_error
+from charz.fitting.stand_in import JUDGED_AT, LARGEST_ERROR, describe, standard_error
 
 NUM_PROPOSALS = 1000
 # A long record's posterior is closer to normal, and each proposal costs more: outcomes evaluated in all, at least
@@ -36,8 +36,6 @@ LEAST_PROPOSALS = 120
 # Leave-one-out needs 25 draws for a tail to smooth.
 LEAST_JUDGED = 28
 DEGREES_OF_FREEDOM = 7.0
-# Standard error of log weights, in nats, up to which a stand-in is taken for the whole record.
-LARGEST_ERROR = 0.2
 
 
 def approximate(
@@ -101,13 +99,9 @@ def _weighed(
         density = _density(prepared, stand_in.arrays, with_terms=True)
         log_p, terms = density(np.concatenate([modes.mode[None], proposals]), tick)
         errors = standard_error(terms[1:], terms[0])
-        error = float(
-            np.quantile(np.sqrt((errors**2).sum(1)) if prepared.pool == "complete" else errors, 0.95)
-        )
-        told = (
-            f"log weights from the exact gradient over {size} samples and from {stand_in.measured.size} of them for "
-            f"what is beyond it: standard error {error:.2g} nats (limit {LARGEST_ERROR:g})",
-        )
+        errors = np.sqrt((errors**2).sum(1)) if prepared.pool == "complete" else errors
+        error = float(np.quantile(errors, JUDGED_AT))
+        told = (describe(stand_in, error),)
         if error <= LARGEST_ERROR:
             return proposals, log_p[1:] - log_q, told
         if stand_in.only:

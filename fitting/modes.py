@@ -17,7 +17,7 @@ from jaxtyping import Array
 
 from charz.errors import FitError
 from charz.fitting.anchors import anchored_peak
-from charz.fitting.ascent import best_candidate, climb, made_definite
+from charz.fitting.ascent import best_candidate, climb, covariance_of
 from charz.fitting.contract import Model, Observations
 from charz.fitting.inference import COMPILER_OPTIONS
 from charz.fitting.population import device_terms
@@ -72,25 +72,37 @@ def find_modes(model: Model, priors: Mapping[str, Prior], observations: Observat
     part = None if model.subsample is None else model.subsample(observations)
     start = None
     if isinstance(part, StandIn):
-        peak = anchored_peak(model, priors, part, pool)
-        if peak.stand_in is not None:
-            return _modes(peak.mode, peak.curvature, peak.prior_curvature, peak.stand_in)
-        if part.only:
-            raise FitError(
-                f"the peak of the log likelihood of {part.number} samples was not found from a part of them, and the"
-                " record is too long to be climbed whole: fit a part of it, or look whether the record is what the"
-                " model says (charz inspect)"
-            )
-        start = peak.mode
+        modes = modes_of_part(model, priors, part, pool)
+        if modes.stand_in is not None:
+            return modes
+        start = modes.mode
     elif part is not None:
         start = _climbed(model, priors, part, pool, None)[0]
     return _modes(*_climbed(model, priors, observations, pool, start))
 
 
+def modes_of_part(model: Model, priors: Mapping[str, Prior], part: StandIn, pool: str) -> Modes:
+    """Maximise with a part of a long record; of the modes' stand-in is None where it could not be tied to the whole.
+
+    Raises
+    ------
+    FitError
+        Where it could not, and the whole is not in memory.
+    """
+    peak = anchored_peak(model, priors, part, pool)
+    if peak.stand_in is None and part.only:
+        raise FitError(
+            f"the peak of the log likelihood of {part.number} samples was not found from a part of them, and the"
+            " record is too long to be climbed whole: fit a part of it, or look whether the record is what the"
+            " model says (charz inspect)"
+        )
+    return _modes(peak.mode, peak.curvature, peak.prior_curvature, peak.stand_in)
+
+
 def _modes(
     mode: np.ndarray, curvature: np.ndarray, prior_curvature: np.ndarray, stand_in: StandIn | None = None
 ) -> Modes:
-    covariance = np.linalg.inv(made_definite(curvature))
+    covariance = covariance_of(curvature)
     from_data = 1 / np.diagonal(covariance, axis1=1, axis2=2) - np.maximum(prior_curvature, 0.0)
     return Modes(mode, covariance, np.maximum(from_data, 0.0), stand_in)
 

@@ -22,7 +22,7 @@ from charz.fitting.posterior import INTERVAL, Posterior
 from charz.fitting.priors import Prior, priors_to_json, with_overrides
 from charz.fitting.progress import shown_progress
 from charz.fitting.registry import find_model, require_suitable, suitable_models
-from charz.fitting.sampling import Draws, Plan, prepare, sample
+from charz.fitting.sampling import Draws, Plan, Prepared, prepare, sample
 from charz.fitting.tree import build_tree
 from charz.provenance import provenance
 
@@ -70,8 +70,8 @@ def fit(
         ``marginal`` integrates every device of a hierarchy out by quadrature and draws population and devices by
         importance sampling; where a Pareto k is above 0.7 it goes on with NUTS, and the remarks say so. ``auto``
         takes the Laplace approximation checked by Pareto-smoothed importance sampling for records too long for NUTS,
-        ``marginal`` for hierarchies of 200 devices or more that it is possible for, and else NUTS. The attribute
-        ``method`` says what was done.
+        ``marginal`` for hierarchies of such records, or of 200 devices or more, that it is possible for, and else
+        NUTS. The attribute ``method`` says what was done.
     draws, warmup : int
         Draws kept and adaptation steps of each chain, multiples of 100.
     chains : int
@@ -147,24 +147,39 @@ def _sampled(
 ) -> tuple[Draws, str]:
     """Draws, and the method that made them: NUTS takes over where importance sampling cannot be trusted."""
     refused: tuple[str, ...] = ()
+    reason: str | None = None
     if method == "marginal":
         with shown_progress(progress, plan.draws) as tick:
             found = integrate(key, model, observations, priors, (plan.chains, plan.draws), tick)
         if not isinstance(found, Refused):
             return found, method
-        refused = (f"the marginal fit was given up, and NUTS sampled all devices jointly: {found.reason}",)
+        reason = found.reason
+        refused = (f"the marginal fit was given up, and NUTS sampled all devices jointly: {reason}",)
     prepared = prepare(model, observations, pool, priors)
     if method == "laplace":
         with shown_progress(progress, NUM_PROPOSALS) as tick:
             return approximate(key, prepared, plan.chains, plan.draws, tick), method
-    if prepared.known.modes.stand_in is not None and prepared.known.modes.stand_in.only:
-        raise FitError(
-            f"method='nuts' would sample only the beginning of {prepared.known.modes.stand_in.number} outcomes that are"
-            " read from their file in chunks: use method='laplace' or 'auto', or fit a part of the record"
-        )
+    _require_whole(prepared, reason)
     with shown_progress(progress, plan.draws + plan.warmup) as tick:
         sampled = sample(key, prepared, plan, tick)
     return replace(sampled, remarks=refused + sampled.remarks), "nuts"
+
+
+def _require_whole(prepared: Prepared, refusal: str | None) -> None:
+    """Refuse NUTS of records that are not in memory, with the reason why the marginal fit was given up, if it was."""
+    stand_in = prepared.known.modes.stand_in
+    if stand_in is None or not stand_in.only:
+        return
+    beginning = f"only the beginning of {stand_in.number} outcomes that are read from their file in chunks"
+    if refusal is not None:
+        raise FitError(
+            f"the marginal fit was given up ({refusal}), and NUTS would sample {beginning}: fit with pool='none', or"
+            " parts of the records"
+        )
+    instead = "marginal" if prepared.pool == "hierarchical" else "laplace"
+    raise FitError(
+        f"method='nuts' would sample {beginning}: use method='{instead}' or 'auto', or fit a part of the record"
+    )
 
 
 def _require_options(pool: str, method: str, draws: int, warmup: int, chains: int) -> None:
@@ -198,8 +213,8 @@ def _method(method: str, model: Model, observations: Observations, pool: str) ->
     if method == "auto":
         if long and possible:
             return "laplace"
-        many = objection is None and len(observations.devices) >= MANY_DEVICES
-        return "marginal" if many else "nuts"
+        many = long or len(observations.devices) >= MANY_DEVICES
+        return "marginal" if objection is None and many else "nuts"
     if method == "marginal" and objection is not None:
         raise FitError(
             f"method='marginal' integrates the devices of a hierarchy out one by one, and here {objection}: use"

@@ -17,6 +17,11 @@ import numpy as np
 
 from charz.fitting.contract import Observations, Values
 
+# Standard error of log weights, in nats, up to which a stand-in is taken for the whole record.
+LARGEST_ERROR = 0.2
+# Share of the proposals whose errors are within it.
+JUDGED_AT = 0.95
+
 
 @dataclass(frozen=True)
 class StandIn(Observations):
@@ -36,6 +41,14 @@ class StandIn(Observations):
     anchored: Callable[[Values], "StandIn"] = field(kw_only=True)
     number: int = field(kw_only=True)
     only: bool = field(kw_only=True, default=False)
+
+
+def describe(stand_in: StandIn, error: float) -> str:
+    """Say with what error, in nats, a stand-in was taken for the whole, for the remarks of a fit."""
+    return (
+        f"log weights from the exact gradient over {stand_in.number} samples and from {stand_in.measured.size} of them"
+        f" for what is beyond it: standard error {error:.2g} nats (limit {LARGEST_ERROR:g})"
+    )
 
 
 def standard_error(terms: np.ndarray, at_mode: np.ndarray) -> np.ndarray:

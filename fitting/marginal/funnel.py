@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charz.fitting.ascent import covariance_of
 from charz.fitting.marginal.coordinates import Coordinates
 from charz.fitting.marginal.surrogate import Surrogate
 
@@ -64,7 +65,7 @@ def funnel_at(coordinates: Coordinates, surrogate: Surrogate, phi: np.ndarray) -
     rows = np.asarray(coordinates.varying)
     precision = np.exp(-2 * log_sd)
     matrix = np.asarray(surrogate.curvature)[:, rows[:, None], rows] + np.diag(precision)
-    variance = np.diagonal(np.linalg.inv(matrix), axis1=1, axis2=2)
+    variance = np.diagonal(covariance_of(matrix), axis1=1, axis2=2)
     # What a device itself says of a parameter: all that is known of it, less what the population says.
     own = np.clip(1 / (variance * precision) - 1, LARGEST_ERROR**-2, SMALLEST_ERROR**-2)
     quantiles = (np.arange(NUM_ERRORS) + 0.5) / NUM_ERRORS

@@ -22,6 +22,7 @@ from charz.fitting.marginal.grid import ON_A_SPHERE, nodes_of
 from charz.fitting.marginal.importance import kernels_around, piloted, resampled, sampled
 from charz.fitting.marginal.peaks import separate_modes
 from charz.fitting.marginal.population_mode import settled
+from charz.fitting.marginal.shortened import shortened
 from charz.fitting.marginal.surrogate import Surrogate
 from charz.fitting.population import varies
 from charz.fitting.priors import Prior
@@ -101,8 +102,12 @@ def integrate(
     key_population, key_devices, key_again = jax.random.split(key, 3)
     generator = generator_from(key_population)
     coordinates = coordinates_of(model, priors)
-    devices = Devices(model, coordinates, observations.arrays)
-    modes = separate_modes(devices, observations)
+    short = shortened(generator, model, priors, observations)
+    modes, told = (None, "") if short is None else short
+    arrays = observations.arrays if modes is None or modes.stand_in is None else modes.stand_in.arrays
+    devices = Devices(model, coordinates, arrays)
+    if modes is None:
+        modes = separate_modes(devices, observations)
     proposal, surrogate = settled(devices, modes, _rough(coordinates))
     num_chains, num_draws = kept_shape(shape, devices.number)
     number = num_chains * num_draws
@@ -167,7 +172,7 @@ def integrate(
         drawn,
         population.pareto_k,
         effective,
-        quadrature,
+        tuple(remark for remark in (quadrature.describe(), told) if remark),
         observations,
         model,
         (num_chains, num_draws),
@@ -235,7 +240,7 @@ def _result(
     drawn: DrawnDevices,
     pareto_k: float,
     effective: float,
-    quadrature: Quadrature,
+    remarks: tuple[str, ...],
     observations: Observations,
     model: Model,
     shape: tuple[int, int],
@@ -260,7 +265,7 @@ def _result(
         values={name: value.reshape(*shape, *value.shape[1:]) for name, value in values.items()},
         stats={"diverging": np.zeros(shape, bool)},
         convergence=convergence,
-        remarks=(quadrature.describe(),),
+        remarks=remarks,
         weights={
             "pareto_k_population": ((), np.asarray(pareto_k)),
             "pareto_k_device": (("device",), drawn.pareto_k),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from charz.fitting.ascent import climb, made_definite
+from charz.fitting.ascent import climb, covariance_of
 from charz.fitting.contract import Model, Observations
 from charz.fitting.differences import refined_steps
 from charz.fitting.marginal.devices import Devices
@@ -40,7 +40,7 @@ def separate_modes(devices: Devices, observations: Observations) -> Modes:
         return value + height.sum(-1), gradient + slope, curvature + _diagonal(bend), bend
 
     mode, curvature, bend = climb(expand, start, SMALL_DECREMENT)
-    covariance = np.linalg.inv(made_definite(curvature))
+    covariance = covariance_of(curvature)
     from_data = 1 / np.diagonal(covariance, axis1=1, axis2=2) - np.maximum(bend, 0.0)
     return Modes(mode, covariance, np.maximum(from_data, 0.0))
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charz.fitting.ascent import climb, made_definite
+from charz.fitting.ascent import climb, covariance_of
 from charz.fitting.centring import guess_population
 from charz.fitting.differences import central_differences
 from charz.fitting.marginal.accuracy import Quadrature, log_marginal
@@ -58,7 +58,7 @@ def settled(devices: Devices, modes: Modes, quadrature: Quadrature) -> Settled:
             return value, gradient, curvature, np.zeros_like(eta)
 
         peak, curvature, _ = climb(expand, phi[None], SMALL_DECREMENT)
-        covariance = np.linalg.inv(made_definite(curvature))[0]
+        covariance = covariance_of(curvature)[0]
         sd = np.sqrt(np.diag(covariance))
         shift = np.abs((peak[0] - phi) / sd).max()
         phi, steps = peak[0], _limited(STEP * sd[None], len(coordinates.varying))

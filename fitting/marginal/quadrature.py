@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from charz.fitting.ascent import covariance_of
 from charz.fitting.contract import Model
 from charz.fitting.inference import COMPILER_OPTIONS
 from charz.fitting.marginal.devices import Devices, log_likelihood_of
@@ -116,8 +117,8 @@ def normal_given(devices: Devices, surrogate: Surrogate, phi: np.ndarray) -> tup
     mean, log_sd, _ = devices.coordinates.parts(phi)
     precision = np.exp(-2 * log_sd)
     matrix = np.asarray(surrogate.curvature) + np.diag(precision)
-    off = surrogate.gradient + precision * (mean - surrogate.at)
-    centre = np.asarray(surrogate.at + np.linalg.solve(matrix, off[..., None])[..., 0])
+    slope = surrogate.gradient - np.einsum("dij,dj->di", surrogate.curvature, mean - surrogate.at)
+    centre = np.asarray(mean + np.einsum("dij,dj->di", covariance_of(matrix), slope))
     return centre, np.linalg.cholesky(matrix)
 
 

@@ -5,11 +5,14 @@ With all parameters of a device, :math:`\delta = (\theta, \sigma) - (\theta_0, \
 .. math:: Q(\delta) = \ell + g \cdot \delta - \tfrac12\,\delta^T H \delta .
 
 Under a population :math:`\mathrm{Normal}(m, s)` of what varies, and with :math:`\sigma` given, the device is normal
-with precision :math:`A = H_{\theta\theta} + \mathrm{diag}(s^{-2})` and mean :math:`\theta_0 + A^{-1} b`,
+with precision :math:`A = H_{\theta\theta} + \mathrm{diag}(s^{-2})` and mean :math:`m + A^{-1} r`, with the parabola's
+gradient r and value Q at the population's centre,
 
-.. math:: b = g_\theta - H_{\theta\sigma}\delta_\sigma + s^{-2}(m - \theta_0), \qquad
-          \ln G = Q(0, \delta_\sigma) - \sum \ln s - \tfrac12 (m - \theta_0)^T s^{-2} (m - \theta_0)
-          - \tfrac12 \ln |A| + \tfrac12\,b^T A^{-1} b .
+.. math:: r = \frac{\partial Q}{\partial \theta}(m, \sigma), \qquad
+          \ln G = Q(m, \sigma) - \sum \ln s - \tfrac12 \ln |A| + \tfrac12\,r^T A^{-1} r .
+
+(Completing the square around :math:`\theta_0` gives the same as a difference of two numbers that grow with
+:math:`s^{-2}`, of which nothing is left for a population much narrower than its devices are known.)
 
 What is left of the likelihood, :math:`R = \ln L - Q`, is small where the device is well measured; it is integrated by
 quadrature around the mean (`charz.fitting.marginal.quadrature`): the parabola shapes the nodes, never the result.
@@ -75,31 +78,16 @@ def conditional(
 ) -> Conditional:
     """Condition ONE device on its population (formulas of the module); arrays without the device axis."""
     precision = jnp.exp(-2 * log_sd)
-    rows, others = list(varying), list(common)
-    off = mean - one.at[jnp.asarray(rows)]
-    moved = [shared[i] - one.at[place] for i, place in enumerate(others)]
+    at_mean = merged(mean, shared, varying, common)
+    slope = one.gradient - one.curvature @ (at_mean - one.at)
     h = one.curvature
-    b = [
-        one.gradient[place]
-        - sum(h[place, o] * m for o, m in zip(others, moved, strict=True))
-        + precision[i] * off[i]
-        for i, place in enumerate(rows)
-    ]
-    matrix = [[h[r, c] + (precision[i] if r == c else 0.0) for c in rows] for i, r in enumerate(rows)]
+    matrix = [[h[r, c] + (precision[i] if r == c else 0.0) for c in varying] for i, r in enumerate(varying)]
     root = cholesky(matrix)
-    half = solve_lower(root, b)
-    fixed = one.value + sum(one.gradient[o] * m for o, m in zip(others, moved, strict=True))
-    fixed = fixed - sum(
-        h[o, q] * m * n / 2
-        for o, m in zip(others, moved, strict=True)
-        for q, n in zip(others, moved, strict=True)
+    half = solve_lower(root, [slope[place] for place in varying])
+    log_evidence = parabola(one, at_mean) + sum(
+        half[i] ** 2 / 2 - log_sd[i] - jnp.log(root[i][i]) for i in range(len(varying))
     )
-    log_evidence = (
-        fixed
-        - sum(log_sd[i] + precision[i] * off[i] ** 2 / 2 for i in range(len(rows)))
-        + sum(half[i] ** 2 / 2 - jnp.log(root[i][i]) for i in range(len(rows)))
-    )
-    centre = jnp.stack(solve_upper(root, half)) + one.at[jnp.asarray(rows)]
+    centre = mean + jnp.stack(solve_upper(root, half))
     return Conditional(jnp.asarray(log_evidence), centre, root)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from charz.errors import FitError
 from charz.fitting.contract import Model, Observations
-from charz.fitting.telegraph.long_records import LongObservations, require_pool
+from charz.fitting.telegraph.long_records import LongObservations
 from charz.fitting.telegraph.splits import Split, otsu_split, switches, thinned, without_trend
 
 MIN_DEVICES_IN_POPULATION = 3
@@ -31,7 +31,6 @@ def require_information(observations: Observations, model: Model, pool: str) -> 
     signal, measured = observations.arrays["signal"], observations.measured
     if any(p.name == "drift" for p in model.free):
         signal = without_trend(observations)[0]
-    require_pool(observations, pool)
     split = otsu_split(thinned(signal, measured))
     # One device stands for all, or all share their rates: together they must have dwelt often enough.
     together = pool == "complete" or any(p.shared for p in model.free)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from charz.errors import FitError
 from charz.fitting.contract import Observations
 
 # Samples of all devices together above which a dataset is read in chunks.
@@ -103,18 +102,3 @@ def beginning(dataset: xr.Dataset) -> xr.Dataset:
         return dataset
     kept = max(KEPT_SAMPLES // dataset.sizes["device"], LEAST_KEPT)
     return dataset.isel(time=slice(kept)).load()
-
-
-def require_pool(observations: Observations, pool: str) -> None:
-    """Refuse long records in a hierarchy, which NUTS would sample on all of them at every step.
-
-    Raises
-    ------
-    FitError
-    """
-    if isinstance(observations, LongObservations) and pool == "hierarchical":
-        raise FitError(
-            f"records of {observations.record.num_samples} samples are read from their file in chunks, which a"
-            " hierarchy would do thousands of times: fit with pool='none' or 'complete', or cut the records to"
-            f" {LONG_ABOVE // max(len(observations.devices), 1)} samples each"
-        )

@@ -125,9 +125,41 @@ def test_dwells_of_all_chunks_count(in_chunks, monkeypatch):
     family_of("two-state").require_information(observations, find_model("two-state"), "complete")
 
 
-def test_a_hierarchy_of_long_records_is_refused(in_chunks):
-    with pytest.raises(FitError, match=r"read from their file in chunks.* pool='none' or 'complete'"):
-        fit(record(num_devices=3), "two-state", key=jax.random.key(0), pool="hierarchical")
+@pytest.mark.slow
+def test_a_hierarchy_in_chunks_is_that_in_memory(monkeypatch):
+    """Three records, each tied to its whole: the same posterior; every device nearly as by itself."""
+    data, options = record(num_devices=3), {"key": jax.random.key(0)}
+    whole = fit(data, "two-state", pool="hierarchical", **options)
+    alone = fit(data, "two-state", pool="none", **options)
+    monkeypatch.setattr(long_records, "LONG_ABOVE", 100_000)
+    monkeypatch.setattr(long_records, "KEPT_SAMPLES", 60_000)
+    for module in (long_records, streamed):
+        monkeypatch.setattr(module, "CHUNK_SAMPLES", 70_001)
+    jax.clear_caches()
+    chunked = fit(data, "two-state", pool="hierarchical", **options)
+    for found in (whole, chunked):
+        assert found.tree.attrs["method"] == "marginal", found.tree.attrs["remarks"]
+        assert "exact gradient over 900000 samples" in found.tree.attrs["remarks"]
+        assert found.converged
+    for name, draws in whole.law_draws().items():
+        mean, sd = draws.mean(axis=(0, 1)), draws.std(axis=(0, 1))
+        again, by_itself = (found.law_draws()[name] for found in (chunked, alone))
+        # Means of some 600 effective draws each: 0.15 sd is two and a half standard errors of their difference.
+        assert (np.abs(again.mean(axis=(0, 1)) - mean) < 0.15 * sd).all(), name
+        np.testing.assert_allclose(again.std(axis=(0, 1)), sd, rtol=0.15)
+        # A population of three devices that are alike draws each towards the others, by about its error.
+        assert (np.abs(by_itself.mean(axis=(0, 1)) - mean) < 2 * by_itself.std(axis=(0, 1))).all(), name
+
+
+def test_nuts_of_a_hierarchy_of_long_records_is_refused(in_chunks):
+    with pytest.raises(FitError, match=r"only the beginning of 150000 outcomes .* use method='marginal'"):
+        fit(
+            record(num_devices=3, num_samples=50_000),
+            "two-state",
+            key=jax.random.key(0),
+            pool="hierarchical",
+            method="nuts",
+        )
 
 
 def test_nuts_would_see_the_beginning_only(in_chunks):

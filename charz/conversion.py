@@ -1,16 +1,18 @@
-"""`convert`: laboratory files to a netCDF file, in blocks where a file is larger than one should hold in memory.
+"""`convert`: laboratory files to a netCDF file, in blocks where files are larger than one should hold in memory.
 
 A long table is cut into blocks of about half a million rows. Each block is selected, arranged and validated exactly
-like a small file, and appended along the last dim, so that memory does not grow with the length of the record.
+like a small file, and appended along the last dim, so that memory does not grow with the length of the record. Of
+several long files, each the record of one device, one is written after the other.
 
 Cost: `tests/results/benchmark-reading.md` compares it with what CSV libraries need only to read the same file.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,10 @@ from charz.kinds import Kind
 from charz.provenance import sha256
 from charz.readers.bulk import NotPlain
 from charz.readers.contract import Table
+from charz.readers.joining import refuse_different, refuse_same_records
 from charz.readers.mapping import LABELS, Request, given_quantities, map_columns
 from charz.readers.programme import LOOKED_AT
-from charz.readers.read import Progress, attributes, checked_request, read, refuse_programme
+from charz.readers.read import Progress, attributes, checked_request, padding_remark, read, refuse_programme
 from charz.readers.select import Selection, Source, select
 from charz.readers.sources import described, files_of, sources_of
 from charz.schema import validate
@@ -75,15 +78,26 @@ def convert(
         raise ReadError(
             f"{output}: is also an input; a measured file is never overwritten, choose another name"
         )
-    if len(files) == 1 and not holds_dataset(files[0]):
+    if not holds_dataset(files[0]):
         request = checked_request(said)
-        sources = list(sources_of(files, said, request.kind))
-        if len(sources) == 1 and _is_long(sources[0], request):
+        if sources := _long_sources(files, said, request):
             # A file that is less plain than its ends is read line by line, which names what is wrong.
             with contextlib.suppress(NotPlain):
-                _stream(files[0], sources[0], request, output, progress)
+                _stream(files, sources, request, output, progress)
                 return
     save(read(files, description=said, progress=progress), output)
+
+
+def _long_sources(files: Sequence[Path], said: Description, request: Request) -> list[Source]:
+    """Tables of the files, where every file is one long table; of several files each the record of one device."""
+    if len(files) > 1 and request.kind.dims[0] != "device":
+        return []
+    sources: list[Source] = []
+    for source in sources_of(files, said, request.kind):
+        if len(sources) == len(files) or not _is_long(source, request):
+            return []
+        sources.append(source)
+    return sources
 
 
 def _is_long(source: Source, request: Request) -> bool:
@@ -99,45 +113,73 @@ def _is_long(source: Source, request: Request) -> bool:
 
 
 def _stream(
-    file: Path,
-    source: Source,
+    files: Sequence[Path],
+    sources: Sequence[Source],
     request: Request,
     output: Path,
     progress: Progress | None,
 ) -> None:
-    table, kind = source.table, request.kind
+    kind = request.kind
     with ThreadPoolExecutor(2) as pool, replacing(output) as temporary, ExitStack() as stack:
-        counted: Future[int] = pool.submit(table.count or (lambda: len(table.rows)))
-        checksum: Future[str] = pool.submit(sha256, file)
-        state: _State | None = None
-        for block in _blocks(source, request):
-            if state is None and len(block.table.rows) <= LOOKED_AT:
-                refuse_programme(source, request)
-            start = 0 if state is None else state.start
-            part = select(block, request)
-            dataset = validate_block(kind, part, start)
-            if state is None:
-                total = counted.result()
-                target = stack.enter_context(_created(temporary, dataset, kind, total))
-                state = _State(target, dataset, part, total)
-            state.append(dataset, part, kind, block.table)
-            if progress is not None:
-                progress(state.start, state.total, "rows")
-        if state is None or state.start != state.total:
-            raise NotPlain("fewer rows than lines")
-        whole = replace(state.part, num_read=state.start, masked=state.masked)
-        first = state.first.drop_vars(_long_variables(state.first, kind))
-        first.attrs = attributes(request, [file], [whole], state.start, {file: checksum.result()})
-        write_attributes(state.target, prepared_for_netcdf(first).attrs)
+        counted = [pool.submit(source.table.count or partial(len, source.table.rows)) for source in sources]
+        checksums = [pool.submit(sha256, file) for file in files]
+        states: list[_State] = []
+
+        def begun(dataset: xr.Dataset, part: Selection) -> _State:
+            totals = [count.result() for count in counted]
+            shape = (len(sources), max(totals))
+            target = (
+                states[0].target if states else stack.enter_context(_created(temporary, dataset, kind, shape))
+            )
+            return _State(target, len(states), dataset, part, totals[len(states)])
+
+        for source in sources:
+            before = sum(state.total for state in states)
+            for state in _appended(source, request, begun):
+                if progress is not None:
+                    progress(before + state.start, sum(count.result() for count in counted), "rows")
+            states.append(state)
+        totals = [state.total for state in states]
+        parts = [replace(state.part, num_read=state.total, masked=state.masked) for state in states]
+        refuse_same_records(parts, kind)
+        for part in parts[1:]:
+            refuse_different(part.rows, parts[0].rows)
+        found = {file: checksum.result() for file, checksum in zip(files, checksums, strict=True)}
+        whole = _side_by_side([state.first for state in states], kind)
+        whole.attrs = attributes(request, files, parts, sum(totals), found)
+        if padding := padding_remark(len(totals) * max(totals), sum(totals), kind):
+            whole.attrs["remarks"] = [*whole.attrs.get("remarks", []), padding]
+        stack.close()
+        _complete(temporary, prepared_for_netcdf(whole))
+
+
+def _appended(
+    source: Source, request: Request, begun: Callable[[xr.Dataset, Selection], "_State"]
+) -> Iterator["_State"]:
+    """Write one record block by block; gives how far it is after each."""
+    state: _State | None = None
+    for block in _blocks(source, request):
+        if state is None and len(block.table.rows) <= LOOKED_AT:
+            refuse_programme(source, request)
+        part = select(block, request)
+        dataset = validate_block(request.kind, part, 0 if state is None else state.start)
+        state = begun(dataset, part) if state is None else state
+        state.append(dataset, part, request.kind, block.table)
+        yield state
+    if state is None or state.start != state.total:
+        raise NotPlain("fewer rows than lines")
+    state.fill()
 
 
 class _State:
-    """How far a record is written: the open file, its first block, the block before, and the rows so far."""
+    """How far a record is written: the open file, its row there, its first block, the block before, the rows so far."""
 
-    def __init__(self, target: netCDF4.Dataset, first: xr.Dataset, part: Selection, total: int) -> None:
-        self.target, self.first, self.total = target, first, total
+    def __init__(
+        self, target: netCDF4.Dataset, row: int, first: xr.Dataset, part: Selection, total: int
+    ) -> None:
+        self.target, self.row, self.first, self.total = target, row, first, total
         # Of the first block only what the attributes need is kept.
-        self.part = replace(part, rows=replace(part.rows, values={}, device=part.rows.device[:0]))
+        self.part = replace(part, rows=replace(part.rows, values={}, device=part.rows.device[:1]))
         self.before: xr.Dataset | None = None
         self.masked = dict.fromkeys(part.masked, 0)
         self.start = 0
@@ -149,10 +191,23 @@ class _State:
             raise NotPlain("more rows than lines")
         _refuse_changed(self.first, dataset, kind, table)
         _refuse_disorder(self.before, dataset, kind, table)
+        if set(_long_variables(dataset, kind)) != set(self.target.variables):
+            raise NotPlain("other columns than in the file before")
         for name in _long_variables(dataset, kind):
-            self.target.variables[name][..., self.start : stop] = dataset[name].values
+            self.target.variables[name][self.row : self.row + 1, ..., self.start : stop] = dataset[
+                name
+            ].values
         self.masked = {name: count + part.masked[name] for name, count in self.masked.items()}
         self.before, self.start = dataset, stop
+
+    def fill(self) -> None:
+        """Fill the row up to the length of the longest record."""
+        for variable in self.target.variables.values():
+            if variable.shape[-1] == self.total:
+                continue
+            if variable.dtype.kind != "f":
+                raise NotPlain("whole numbers cannot be missing")
+            variable[self.row : self.row + 1, ..., self.total :] = np.nan
 
 
 def validate_block(kind: Kind, part: Selection, start: int) -> xr.Dataset:
@@ -204,28 +259,48 @@ def _block(table: Table, used: list[int], held: list[Sequence[NDArray[np.float64
     return replace(table, rows=range(start, start + len(columns[0])), numbers=numbers, batches=None)
 
 
-def _created(path: Path, dataset: xr.Dataset, kind: Kind, total: int) -> netCDF4.Dataset:
-    """Write all but the long variables of the first block, in the form of `save`, and create those for `total` rows.
+def _created(path: Path, dataset: xr.Dataset, kind: Kind, shape: tuple[int, int]) -> netCDF4.Dataset:
+    """Create the long variables of the first block for so many records, and rows of each.
 
     They are not compressed: noise does not compress.
     """
-    long = _long_variables(dataset, kind)
-    skeleton = dataset.drop_vars(long)
-    skeleton.attrs = {}
-    write_netcdf(prepared_for_netcdf(skeleton), path)
-    target = netCDF4.Dataset(path, "a")
+    target = netCDF4.Dataset(path, "w")
     # Every value is written, so none needs to be filled before.
     target.set_fill_off()
     for dim in kind.dims:
-        if dim not in target.dimensions:
-            target.createDimension(dim, total if dim == kind.dims[-1] else dataset.sizes[dim])
-    for name in long:
+        sizes = {kind.dims[0]: shape[0], kind.dims[-1]: shape[1]}
+        target.createDimension(dim, sizes.get(dim, dataset.sizes[dim]))
+    for name in _long_variables(dataset, kind):
         array = dataset[name]
         fill = np.nan if array.dtype.kind == "f" else None
         dims = tuple(map(str, array.dims))
         variable = target.createVariable(name, array.dtype, dims, fill_value=fill, contiguous=True)
         variable.setncatts(array.attrs)
     return target
+
+
+def _side_by_side(firsts: Sequence[xr.Dataset], kind: Kind) -> xr.Dataset:
+    """What is told of each record beside its long variables, of all."""
+    short = [first.drop_vars(_long_variables(first, kind)) for first in firsts]
+    if len(short) == 1:
+        return short[0]
+    return xr.concat(
+        short,
+        kind.dims[0],
+        data_vars="minimal",
+        coords="minimal",
+        compat="equals",
+        join="exact",
+        combine_attrs="override",
+    )
+
+
+def _complete(path: Path, dataset: xr.Dataset) -> None:
+    """Add the variables that are not long, in the form of `save`, and the attributes."""
+    attrs, dataset.attrs = dataset.attrs, {}
+    write_netcdf(dataset, path, mode="a")
+    with netCDF4.Dataset(path, "a") as target:
+        write_attributes(target, attrs)
 
 
 def _long_variables(dataset: xr.Dataset, kind: Kind) -> list[str]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import netCDF4
 import numpy as np
@@ -88,14 +88,14 @@ def load_result(path: Path | str) -> xr.Dataset:
         ) from error
 
 
-def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
-    """Write the numbers compressed; neither time stamps nor host names enter the file."""
+def write_netcdf(dataset: xr.Dataset, path: Path, mode: Literal["w", "a"] = "w") -> None:
+    """Write the numbers compressed, or append them; neither time stamps nor host names enter the file."""
     encoding: dict[Any, dict[str, Any]] = {
         name: {"zlib": True, "complevel": _COMPRESSION_LEVEL}
         for name, array in dataset.variables.items()
         if array.dtype.kind in "iufb" and array.ndim and array.size <= _COMPRESSED_VALUES
     }
-    dataset.to_netcdf(path, engine="netcdf4", format="NETCDF4", encoding=encoding)
+    dataset.to_netcdf(path, mode=mode, engine="netcdf4", format="NETCDF4", encoding=encoding)
 
 
 def load(path: Path | str) -> xr.Dataset:

@@ -34,7 +34,7 @@ def join(parts: Sequence[Selection]) -> tuple[Rows, NDArray[np.bool_] | None]:
     if len(parts) == 1:
         return first, parts[0].outcome
     for part in parts[1:]:
-        _refuse_different(part.rows, first)
+        refuse_different(part.rows, first)
     names = tuple(dict.fromkeys(name for part in parts for name in part.rows.names))
     position = {name: index for index, name in enumerate(names)}
     codes = [
@@ -91,7 +91,13 @@ def _records(rows: Rows) -> set[tuple[str, float | None]]:
     return {(rows.names[int(device)], number) for device, number in pairs}
 
 
-def _refuse_different(rows: Rows, first: Rows) -> None:
+def refuse_different(rows: Rows, first: Rows) -> None:
+    """Raise where a table has other columns, or another unit, than the first.
+
+    Raises
+    ------
+    ReadError, UnitError
+    """
     place = rows.files[0]
     if set(rows.values) != set(first.values) or set(rows.labels) != set(first.labels):
         raise ReadError(

@@ -96,15 +96,16 @@ def read(
     kept = sum(part.rows.num_rows for part in parts)
     checksums = {file: sha256(file) for file in (*files, *joined_files(files, said))}
     dataset.attrs = attributes(request, files, parts, kept, checksums)
-    if padding := _padding(dataset, request.kind, kept):
+    cells = math.prod(dataset.sizes[dim] for dim in request.kind.dims)
+    counted = request.kind.name == "pulse_switching"
+    filled = int((dataset["num_trials"] > 0).sum()) if counted else kept
+    if padding := padding_remark(cells, filled, request.kind):
         dataset.attrs["remarks"] = [*dataset.attrs.get("remarks", []), padding]
     return _extracted(validate(dataset), said)
 
 
-def _padding(dataset: xr.Dataset, kind: Kind, kept: int) -> str | None:
+def padding_remark(cells: int, filled: int, kind: Kind) -> str | None:
     """Say how much of a ragged dataset is padding; None where every cell was read."""
-    cells = math.prod(dataset.sizes[dim] for dim in kind.dims)
-    filled = int((dataset["num_trials"] > 0).sum()) if kind.name == "pulse_switching" else kept
     if kind.dims[0] != "device" or filled >= cells:
         return None
     return (

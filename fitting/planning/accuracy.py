@@ -69,9 +69,9 @@ def accuracy_target(posterior: Posterior, prediction: xr.Dataset) -> Target:
     if explained <= LEAST_EXPLAINED / len(by_draw):
         raise FitError(
             "the predicted accuracy does not follow the population's parameters (leave-one-out R² ="
-            f" {explained:.2f} over {len(by_draw)} draws, chance alone finds up to {LEAST_EXPLAINED / len(by_draw):.2f}):"
-            " no measurement of devices would narrow it; if its share of"
-            " the variance under 'parameters' is large, predict with more --draws"
+            f" {explained:.2f} over {len(by_draw)} draws, where chance alone finds up to"
+            f" {LEAST_EXPLAINED / len(by_draw):.2f}): no measurement of devices would narrow it; if its share of the"
+            " variance under 'parameters' is large, predict with more --draws"
         )
 
     def values(flat: FlatDraws) -> np.ndarray:

@@ -21,7 +21,7 @@ TABLE = Path(__file__).parents[1] / "results" / "telegraph-long.md"
 FLIP, SEPARATION, NOISE, INTERVAL = 0.02, 1e-3, 1.5e-4, 1e-6
 SIZES = (25_000_000, 50_000_000, 100_000_000)
 # Four devices, whose rates differ.
-FLIPS, SIZES_OF_FOUR = (0.015, 0.018, 0.022, 0.028), (6_250_000, 12_500_000)
+FLIPS, SIZES_OF_FOUR = (0.015, 0.018, 0.022, 0.028), (6_250_000, 25_000_000)
 BLOCK = 5_000_000
 MEMORY_BOUND = 2000  # MB, of a whole process
 # Runs the command line and says what it took: seconds, seconds of CPU, and the peak of memory in MB.
@@ -99,15 +99,14 @@ def test_long_records(request, fitted):
 
 
 def row(devices, size, conversion, fitting, rates):
-    """Line of the table; the bound of memory holds for every fit, and for the conversion of one file."""
+    """Line of the table; the bound of memory holds for every process."""
     told = ", ".join(f"{rate['mean']:.0f} ± {rate['sd']:.0f}" for rate in rates)
     line = (
         f"| {devices} | {size:.2g} | {conversion[0]:.0f} ({conversion[1]:.0f}) | {conversion[2]:.0f} |"
         f" {fitting[0]:.0f} ({fitting[1]:.0f}) | {fitting[2]:.0f} | {told} |"
     )
     print(line, flush=True)  # noqa: T201
-    assert fitting[2] < MEMORY_BOUND
-    assert devices != "1" or conversion[2] < MEMORY_BOUND
+    assert max(conversion[2], fitting[2]) < MEMORY_BOUND
     return line
 
 

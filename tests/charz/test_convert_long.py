@@ -405,7 +405,47 @@ def test_several_files_and_datasets_of_charz(tmp_path, blocks):
     assert found["device"].values.tolist() == ["a", "b"]
     charz.convert(tmp_path / "out.nc", tmp_path / "again.nc")
     assert charz.load(tmp_path / "again.nc").identical(found)
-    assert (tmp_path / "again.nc").read_bytes() == (tmp_path / "out.nc").read_bytes()
+    # What was written in blocks is not compressed; what passed as it is, is.
+    charz.convert(tmp_path / "again.nc", tmp_path / "third.nc")
+    assert (tmp_path / "third.nc").read_bytes() == (tmp_path / "again.nc").read_bytes()
+
+
+@pytest.mark.parametrize("rows", [(240, 240, 240), (200, 240, 130)])
+@pytest.mark.parametrize("kind", KEYS)
+def test_several_long_files_pass_one_after_the_other(tmp_path, blocks, kind, rows):
+    """Each the record of one device, of different lengths, too: the file is that of reading all at once."""
+    paths = [tmp_path / f"{name}.csv" for name in ("b", "a", "c")]
+    for path, number in zip(paths, rows, strict=True):
+        content = table(TIME[:number], RNG.normal(size=number), header=("t", "y"))
+        path.write_bytes(content)
+    found, expected = both(paths, kind, tmp_path, temperature=4.2, **KEYS[kind])
+    assert_same_file(found, expected)
+    assert sum(blocks) == sum(rows)
+    assert len(blocks) >= 9
+
+
+def test_a_second_file_in_another_unit_is_refused(tmp_path, blocks):
+    for name, unit in (("a", "V"), ("b", "A")):
+        (tmp_path / f"{name}.csv").write_bytes(table(TIME, NOISE, header=("elapsed (s)", f"signal ({unit})")))
+    with pytest.raises(UnitError, match=r"b\.csv: signal is in A, but in V in the first file"):
+        charz.convert([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out.nc", "telegraph")
+    assert not (tmp_path / "out.nc").exists()
+
+
+def test_a_second_file_with_another_column_is_refused(tmp_path, blocks):
+    (tmp_path / "a.csv").write_bytes(table(TIME, NOISE, header=("elapsed (s)", "signal (V)")))
+    (tmp_path / "b.csv").write_bytes(table(TIME, header=("signal (V)",)))
+    with pytest.raises(ReadError, match=r"b\.csv: has the columns signal where .*a\.csv has signal, elapsed"):
+        charz.convert([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out.nc", "telegraph")
+
+
+def test_a_short_file_beside_a_long_one_is_read_with_it(tmp_path, blocks):
+    (tmp_path / "a.csv").write_bytes(table(TIME, NOISE, header=("t", "y")))
+    (tmp_path / "b.csv").write_bytes(table(TIME[:4], NOISE[:4], header=("t", "y")))
+    found, expected = both(
+        [tmp_path / "a.csv", tmp_path / "b.csv"], "telegraph", tmp_path, **KEYS["telegraph"]
+    )
+    assert_same_file(found, expected)
 
 
 def test_an_input_is_never_overwritten(tmp_path):

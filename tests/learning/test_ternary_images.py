@@ -169,8 +169,13 @@ def test_mnist_by_junctions_reaches_the_paper_and_the_ideal(name, accuracies):
 
 @pytest.mark.slow
 def test_cifar_by_junctions_comes_within_a_point_of_the_ideal(accuracies):
+    """With the unswitched junction pulsed; pulsing both doubles the jumps from the ends, 2p(1-p), and costs 1.7 points.
+
+    Neither a rate of 0.03 nor a gain of 1.5 in place of 3 made up for it on one seed (0.1 and 0.1 points).
+    """
     found = accuracies("cifar-10")
-    assert found["two junctions"].mean() > found["ideal transitions"].mean() - 1
+    assert found["two junctions, unswitched one pulsed"].mean() > found["ideal transitions"].mean() - 1
+    assert found["two junctions"].mean() > found["ideal transitions"].mean() - 2.5
     # A tenth of the classes is chance; a ternary network that has learnt is far from it.
     assert found["ideal transitions"].mean() > 50
 

@@ -117,7 +117,7 @@ def table(rows):
         "",
         "Made by `CHARZ_WRITE_RESULTS=1 pytest tests/benchmarks/test_long_telegraph.py --benchmark-enable`.",
         "`charz convert` from Parquet, and `charz fit --model two-state`, each a process of its own, with compilation:",
-        "wall time (in brackets seconds of CPU: other processes ran beside) and peak memory of the whole process.",
+        "wall time (in brackets seconds of CPU, of both cores) and peak memory of the whole process.",
         "",
         f"True rates: {rate_of(FLIP):.0f}/s of the one, {truth} of the four, each device with so many samples.",
         "",

@@ -79,7 +79,7 @@ def conditional(
     """Condition ONE device on its population (formulas of the module); arrays without the device axis."""
     precision = jnp.exp(-2 * log_sd)
     at_mean = merged(mean, shared, varying, common)
-    slope = one.gradient - one.curvature @ (at_mean - one.at)
+    slope = one.gradient - (one.curvature * (at_mean - one.at)).sum(-1)
     h = one.curvature
     matrix = [[h[r, c] + (precision[i] if r == c else 0.0) for c in varying] for i, r in enumerate(varying)]
     root = cholesky(matrix)

@@ -1,5 +1,7 @@
 """Records read in chunks: the same posterior as in memory, from a file that is open; what cannot be is refused."""
 
+import importlib
+
 import jax
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import xarray as xr
 from charz import store
 from charz.errors import FitError
 from charz.fitting import anchors, check, fit, laplace
+from charz.fitting.marginal import shortened
 from charz.fitting.telegraph import long_records, records, streamed
 from charz.fitting.telegraph.condensed import natural_of
 from charz.fitting.telegraph.likelihood import Chain
@@ -159,6 +162,26 @@ def test_nuts_of_a_hierarchy_of_long_records_is_refused(in_chunks):
             key=jax.random.key(0),
             pool="hierarchical",
             method="nuts",
+        )
+
+
+def test_a_hierarchy_whose_parts_cannot_stand_in_for_it_is_refused(in_chunks, monkeypatch):
+    monkeypatch.setattr(shortened, "LARGEST_ERROR", 0.0)
+    with pytest.raises(FitError, match=r"standard error .* too long to be evaluated whole"):
+        fit(
+            record(num_devices=3, num_samples=50_000), "two-state", key=jax.random.key(0), pool="hierarchical"
+        )
+
+
+@pytest.mark.slow
+def test_a_hierarchy_in_chunks_that_is_given_up_says_why(in_chunks, monkeypatch):
+    integrate = importlib.import_module("charz.fitting.marginal.integrate")
+    monkeypatch.setattr(integrate, "MAX_PARETO_K", -10.0)
+    with pytest.raises(
+        FitError, match=r"given up \(Pareto k of the population is .*NUTS would sample only the"
+    ):
+        fit(
+            record(num_devices=3, num_samples=50_000), "two-state", key=jax.random.key(0), pool="hierarchical"
         )
 
 

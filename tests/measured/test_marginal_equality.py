@@ -49,9 +49,9 @@ def junctions(amplitude, width):
     return skeleton(num_devices, amplitude, 100, generator.binomial(100, chance), width=width)
 
 
-def traces(num_devices=8, num_samples=10_000):
+def traces(num_devices=8, num_samples=3000):
     generator = np.random.default_rng(7)
-    up, down = np.exp(generator.normal(np.log(0.1), 0.3, (2, num_devices)))
+    up, down = np.exp(generator.normal(np.log(0.2), 0.3, (2, num_devices)))
     separation, noise = np.exp(generator.normal(0, 0.1, (2, num_devices)))
     low = generator.normal(0, 0.2, num_devices)
     levels = np.stack([states(generator, *rates, num_samples) for rates in zip(up, down, strict=True)])

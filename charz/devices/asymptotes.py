@@ -29,6 +29,6 @@ def log_mixture(
     share = low * down + high * up
     smallest = jnp.finfo(share.dtype).tiny ** (1 / 3)
     gone = share < smallest
-    # Asymptotes that have met (a floor of 1, to rounding) leave a finite surprise.
-    tail = jnp.log(jnp.maximum(jnp.where(gone, high, 1), smallest)) + jnp.where(gone, log_up, 0)
-    return jnp.where(gone, tail, jnp.log(jnp.where(gone, 1, share)))
+    # Asymptotes that have met (a floor of 1, to rounding) leave a finite surprise. One logarithm serves both cases.
+    inside = jnp.where(gone, jnp.maximum(high, smallest), share)
+    return jnp.log(inside) + jnp.where(gone, log_up, 0)

@@ -15,8 +15,9 @@ from charz.fitting.keys import generator_from
 from charz.fitting.marginal.accuracy import MANY_AXES, Quadrature, chosen_quadrature, log_marginal
 from charz.fitting.marginal.coordinates import Coordinates, coordinates_of
 from charz.fitting.marginal.devices import Devices
-from charz.fitting.marginal.drawn import DrawnDevices, draw_given_population
+from charz.fitting.marginal.drawn import DrawnDevices
 from charz.fitting.marginal.drawn_once import NUM_CANDIDATES, candidates_serve_all, draw_from_candidates
+from charz.fitting.marginal.drawn_twice import compile_draws, draw_twice
 from charz.fitting.marginal.funnel import funnel_at
 from charz.fitting.marginal.grid import ON_A_SPHERE, nodes_of
 from charz.fitting.marginal.importance import kernels_around, piloted, resampled, sampled
@@ -37,12 +38,6 @@ FEW_OUTCOMES, FOLLOWING = 1.5e8, 5
 # Device draws that are kept, and the draws that there are at least: numbers of twenty thousand devices fill a gigabyte.
 MAX_DEVICE_DRAWS = 3_000_000
 LEAST_DRAWS = 1200
-# Outcomes evaluated with several pairs of candidates; of more, one pair has to do.
-SEVERAL_PAIRS, OUTCOMES_WITH_SEVERAL = 4, 120_000_000
-# A device whose candidates weigh unequally is drawn anew from more of them.
-LOW_EFFICIENCY, DOUBTFUL_K, MORE_PAIRS = 0.6, 0.6, 12
-# They are drawn so many at a time, so that the program is known before they are.
-DRAWN_AGAIN = 32
 
 # For the way to the population's peak: its shape is corrected by weights.
 ROUGH_STAYING, ROUGH_MOVING = Quadrature(False, 5, np.inf), Quadrature(True, 3, np.inf)
@@ -118,7 +113,7 @@ def integrate(
 
     # The programs that draw devices are compiled on one core while the population is found on the other.
     thread = ThreadPoolExecutor(1)
-    compiled = thread.submit(_compile_draws, key_devices, devices, surrogate, proposal.centre, number)
+    compiled = thread.submit(compile_draws, key_devices, devices, surrogate, proposal.centre, number)
     thread.shutdown(wait=False)
     follow = bool(coordinates.shared) or outcomes_to_follow(FOLLOWING) <= FEW_OUTCOMES
     may_follow = len(coordinates.varying) <= MAX_VARYING
@@ -152,12 +147,12 @@ def integrate(
     phis = funnel.populations(straight)
     if tick is not None:
         tick(num_draws // 2)
-    compiled.result()
+    single = compiled.result()
     if candidates_serve_all(devices):
         drawn = draw_from_candidates(key_devices, devices, surrogate, funnel.centre, phis)
         effective = min(effective, NUM_CANDIDATES * float(drawn.efficiency.min()))
     else:
-        drawn = _drawn_twice(key_devices, key_again, devices, surrogate, phis)
+        drawn = draw_twice(key_devices, key_again, devices, surrogate, phis, single)
     if tick is not None:
         tick(num_draws - num_draws // 2)
     worst = int(np.argmax(drawn.pareto_k))
@@ -191,48 +186,6 @@ def _rough(coordinates: Coordinates) -> Quadrature:
     if coordinates.shared:
         return ROUGH_MOVING
     return ROUGH_OF_MANY if len(coordinates.varying) >= MANY_AXES else ROUGH_STAYING
-
-
-def _first_pairs(devices: Devices, number: int) -> int:
-    """Pairs of candidates that all devices are drawn from."""
-    outcomes = devices.number * devices.outcomes * number
-    return SEVERAL_PAIRS if 2 * SEVERAL_PAIRS * outcomes <= OUTCOMES_WITH_SEVERAL else 1
-
-
-def _again(devices: Devices) -> int:
-    """Devices that are drawn again at a time: no more than memory has room for."""
-    return min(DRAWN_AGAIN, devices.most_at_once)
-
-
-def _compile_draws(key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int) -> None:
-    """Draw for one call of each program, and forget the draws; where candidates serve all, nothing takes long."""
-    if candidates_serve_all(devices):
-        return
-    first = _first_pairs(devices, number)
-    cases = [(devices.block, first)] + ([] if first > 1 else [(_again(devices), MORE_PAIRS)])
-    with jax.enable_x64(True):  # a setting of each thread
-        for block, pairs in cases:
-            places = np.arange(min(block, devices.number))
-            few, part = devices.only(places, block), Surrogate(*(leaf[places] for leaf in surrogate))
-            phis = np.repeat(phi[None], min(number, few.draws_per_call(2 * pairs)), axis=0)
-            draw_given_population(key, few, part, phis, pairs)
-
-
-def _drawn_twice(
-    key: Array, key_again: Array, devices: Devices, surrogate: Surrogate, phis: np.ndarray
-) -> DrawnDevices:
-    """Draw all devices, and those again, from more candidates, whose weights are unequal."""
-    drawn = draw_given_population(key, devices, surrogate, phis, _first_pairs(devices, len(phis)))
-    places = np.flatnonzero((drawn.efficiency < LOW_EFFICIENCY) | ~(drawn.pareto_k <= DOUBTFUL_K))
-    if not len(places):
-        return drawn
-    part = Surrogate(*(leaf[places] for leaf in surrogate))
-    again = draw_given_population(key_again, devices.only(places, _again(devices)), part, phis, MORE_PAIRS)
-    for name, value in again.values.items():
-        if value.ndim > 1:
-            drawn.values[name][:, places] = value
-    drawn.pareto_k[places], drawn.efficiency[places] = again.pareto_k, again.efficiency
-    return drawn
 
 
 def _result(

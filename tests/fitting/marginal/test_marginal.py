@@ -9,6 +9,7 @@ from design_telegraph import INTERVAL, dataset_of, placeholder, states
 
 from charz.errors import FitError
 from charz.fitting import fit, load_posterior
+from charz.fitting.marginal import drawn_twice
 from charz.fitting.marginal.grid import gauss_hermite, on_a_sphere
 from charz.fitting.marginal.tails import pareto_shapes
 
@@ -86,6 +87,36 @@ def test_many_devices_are_not_given_up(simulate):
     spread = posterior.summary()["population"]["location_sd"]
     # An estimate of a spread from 1,500 devices is known to 1/sqrt(3000) = 1.8 % at best.
     assert 0.01 < spread["sd"] / spread["mean"] < 0.03
+
+
+@pytest.mark.parametrize(("num_trials", "expected"), [(100, True), (10**8, False)])
+def test_single_precision_weighs_candidates_only_where_it_is_exact(
+    simulate, monkeypatch, num_trials, expected
+):
+    """Of 1e8 trials a likelihood is -1e8 nats and more: single precision has an error of some nats."""
+    data, _ = simulate(2, num_devices=20, num_settings=9, num_trials=num_trials, logit_floor_mean=-30.0)
+    draw, seen = drawn_twice.draw_given_population, []
+
+    def watched(key, devices, surrogate, phis, pairs, single=False):
+        seen.append(single)
+        return draw(key, devices, surrogate, phis, pairs, single)
+
+    def locations():
+        posterior = fit(
+            data, "logistic-plain", key=jax.random.key(0), pool="hierarchical", method="marginal", draws=100
+        )
+        assert posterior.tree.attrs["method"] == "marginal", posterior.tree.attrs["remarks"]
+        return posterior.tree["posterior"]["location"].to_numpy()
+
+    monkeypatch.setattr(drawn_twice, "draw_given_population", watched)
+    monkeypatch.setattr(drawn_twice, "OUTCOMES_WITH_SEVERAL", 0)
+    double = locations()
+    assert not any(seen)
+    monkeypatch.setattr(drawn_twice, "OUTCOMES_IN_SINGLE", 0)
+    found = locations()
+    assert any(seen) == expected
+    # The weights differ by 1e-3 nats at most: so rarely another candidate is picked.
+    assert (found != double).mean() <= (0.001 if expected else 0)
 
 
 def test_refusals(simulate):

@@ -1,0 +1,108 @@
+"""Draws of all devices from a few candidates each, and of those whose weights are unequal again, from more.
+
+The programs are compiled, and their precision is measured, before there is a population to draw for.
+"""
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from charz.fitting.marginal.devices import Devices
+from charz.fitting.marginal.drawn import DrawnDevices, draw_given_population, first_log_ratios
+from charz.fitting.marginal.drawn_once import candidates_serve_all
+from charz.fitting.marginal.surrogate import Surrogate
+
+# Outcomes evaluated with several pairs of candidates; of more, one pair has to do.
+SEVERAL_PAIRS, OUTCOMES_WITH_SEVERAL = 4, 120_000_000
+# A device whose candidates weigh unequally is drawn anew from more of them.
+LOW_EFFICIENCY, DOUBTFUL_K, MORE_PAIRS = 0.6, 0.6, 12
+# They are drawn so many at a time, so that the program is known before they are.
+DRAWN_AGAIN = 32
+# So many outcomes, some seconds of work, are worth a program in single precision, if it is exact to so many nats.
+OUTCOMES_IN_SINGLE, LARGEST_ERROR = 150_000_000, 1e-3
+
+
+def compile_draws(key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int) -> bool:
+    """Draw for one call of each program, and forget the draws; say whether single precision is exact enough.
+
+    Parameters
+    ----------
+    key : PRNG key
+    devices : Devices
+        Where candidates serve all populations, nothing takes long.
+    surrogate : Surrogate
+    phi : array (size,)
+        The population for which candidates are compared.
+    number : int
+        Draws that there will be.
+    """
+    if candidates_serve_all(devices):
+        return False
+    first = _first_pairs(devices, number)
+    with jax.enable_x64(True):  # a setting of each thread
+        single = _single_is_exact(key, devices, surrogate, phi, number)
+        cases = [] if single else [(devices.block, first)]
+        cases += [] if first > 1 else [(_again(devices), MORE_PAIRS)]
+        for block, pairs in cases:
+            places = np.arange(min(block, devices.number))
+            few, part = devices.only(places, block), _part(surrogate, places)
+            phis = np.repeat(phi[None], min(number, few.draws_per_call(2 * pairs)), axis=0)
+            draw_given_population(key, few, part, phis, pairs)
+    return single
+
+
+def draw_twice(
+    key: Array, key_again: Array, devices: Devices, surrogate: Surrogate, phis: np.ndarray, single: bool
+) -> DrawnDevices:
+    """Draw all devices, and those again, from more candidates and in double precision, whose weights are unequal.
+
+    Parameters
+    ----------
+    key, key_again : PRNG key
+    devices : Devices
+    surrogate : Surrogate
+    phis : array (draw, size)
+    single : bool
+        What `compile_draws` said.
+    """
+    drawn = draw_given_population(key, devices, surrogate, phis, _first_pairs(devices, len(phis)), single)
+    places = np.flatnonzero((drawn.efficiency < LOW_EFFICIENCY) | ~(drawn.pareto_k <= DOUBTFUL_K))
+    if not len(places):
+        return drawn
+    few, part = devices.only(places, _again(devices)), _part(surrogate, places)
+    again = draw_given_population(key_again, few, part, phis, MORE_PAIRS)
+    for name, value in again.values.items():
+        if value.ndim > 1:
+            drawn.values[name][:, places] = value
+    drawn.pareto_k[places], drawn.efficiency[places] = again.pareto_k, again.efficiency
+    return drawn
+
+
+def _single_is_exact(
+    key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int
+) -> bool:
+    """Weigh candidates of evenly spaced devices in both precisions; what is the same for a device changes no draw."""
+    if 2 * devices.number * devices.outcomes * number < OUTCOMES_IN_SINGLE:
+        return False
+    places = np.linspace(0, devices.number - 1, devices.block).astype(int)
+    few, part = devices.only(places, devices.block), _part(surrogate, places)
+    phis = np.repeat(phi[None], min(number, few.draws_per_call(2)), axis=0)
+    single, double = (first_log_ratios(key, few, part, phis, 1, single) for single in (True, False))
+    off = single - double
+    # A weight that is no number in one of them compares as false.
+    return bool((np.abs(off - off.mean(0)) <= LARGEST_ERROR).all())
+
+
+def _first_pairs(devices: Devices, number: int) -> int:
+    """Pairs of candidates that all devices are drawn from."""
+    outcomes = devices.number * devices.outcomes * number
+    return SEVERAL_PAIRS if 2 * SEVERAL_PAIRS * outcomes <= OUTCOMES_WITH_SEVERAL else 1
+
+
+def _again(devices: Devices) -> int:
+    """Devices that are drawn again at a time: no more than memory has room for."""
+    return min(DRAWN_AGAIN, devices.most_at_once)
+
+
+def _part(surrogate: Surrogate, places: np.ndarray) -> Surrogate:
+    return Surrogate(*(leaf[places] for leaf in surrogate))

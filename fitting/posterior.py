@@ -131,7 +131,8 @@ class Posterior:
         tables = {
             "mean": posterior.mean(sample),
             "sd": posterior.std(sample, ddof=1),
-            **{name: posterior.quantile(q, sample) for name, q in QUANTILES.items()},
+            # Draws have no gaps; to look for them, NumPy would go through the devices in a Python loop.
+            **{name: posterior.quantile(q, sample, skipna=False) for name, q in QUANTILES.items()},
             "rhat": rhat,
             "ess_bulk": ess,
         }

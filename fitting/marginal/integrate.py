@@ -24,7 +24,6 @@ from charz.fitting.marginal.importance import kernels_around, piloted, resampled
 from charz.fitting.marginal.peaks import separate_modes
 from charz.fitting.marginal.population_mode import settled
 from charz.fitting.marginal.shortened import shortened
-from charz.fitting.marginal.surrogate import Surrogate
 from charz.fitting.population import varies
 from charz.fitting.priors import Prior
 from charz.fitting.sampling import Draws

@@ -13,7 +13,10 @@ import jax
 import numpy as np
 import pytest
 from calibration import Replication, coverage_range, judge, names_of, with_outcomes
-from design_pulse_switching import BELOW, DESIGNS, NS, SWEEP, skeleton
+from design_pulse_switching import BELOW, NS, SWEEP, skeleton
+from design_pulse_switching import DESIGNS as PULSE_SWITCHING
+from design_telegraph import DESIGNS as TELEGRAPH
+from design_telegraph import dataset_of
 from protocol import assert_calibrated
 
 from charz.fitting.marginal import Refused, integrate
@@ -29,7 +32,10 @@ DATA = {
     "logistic-plain": skeleton(20, SWEEP, 100),
     "logistic": skeleton(20, SWEEP, 200),
     "thermal": skeleton(20, BELOW, 100, width=1000 * NS),
+    # Five parameters a device, and records long enough that candidates are drawn once.
+    "two-state": dataset_of(np.tile(np.repeat([0.0, 1.0], 5), (6, 200))),
 }
+DESIGNS = {**PULSE_SWITCHING, **TELEGRAPH}
 
 
 def replicated(model_name, number):
@@ -60,11 +66,16 @@ def replicated(model_name, number):
 
 def section(name, rows, number, given_up):
     low, high = coverage_range(number, len(rows))
+    data = DATA[name]
+    size = (
+        f"{data.sizes['time']} samples"
+        if "time" in data.sizes
+        else f"{data.sizes['setting']} settings, {int(data['num_trials'].max())} trials"
+    )
     lines = [
         f"## {name}",
         "",
-        f"{DATA[name].sizes['device']} devices, {DATA[name].sizes['setting']} settings,"
-        f" {int(DATA[name]['num_trials'].max())} trials: {number} replications, of which {given_up} went on with NUTS;"
+        f"{data.sizes['device']} devices, {size}: {number} replications, of which {given_up} went on with NUTS;"
         f" coverage within {low:.3f} to {high:.3f} for {len(rows)} rows together.",
         "",
         "| parameter | coverage | all devices | rank p |",

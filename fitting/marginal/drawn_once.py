@@ -61,7 +61,7 @@ def draw_from_candidates(
     picked, shares = _picked(theta, log_weight, places, *devices.coordinates.parts(phis)[:2])
     chosen = np.take_along_axis(theta, np.asarray(picked)[..., None], axis=1).swapaxes(0, 1)
     linked = {name: jnp.asarray(chosen[..., i]) for i, name in enumerate(devices.coordinates.names)}
-    values = {name: np.asarray(value) for name, value in devices.model.values_from_linked(linked).items()}
+    values = {name: np.array(value) for name, value in devices.model.values_from_linked(linked).items()}
     shares = np.asarray(shares)
     with np.errstate(divide="ignore"):
         log_shares = np.log(shares)

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from charz.fitting.marginal.devices import Devices
 from charz.fitting.marginal.drawn import DrawnDevices, draw_given_population, first_log_ratios
-from charz.fitting.marginal.drawn_once import candidates_serve_all
+from charz.fitting.marginal.drawn_once import NUM_CANDIDATES, candidates_serve_all, draw_from_candidates
 from charz.fitting.marginal.surrogate import Surrogate
 
 # Outcomes evaluated with several pairs of candidates; of more, one pair has to do.
@@ -18,6 +18,8 @@ SEVERAL_PAIRS, OUTCOMES_WITH_SEVERAL = 4, 120_000_000
 LOW_EFFICIENCY, DOUBTFUL_K, MORE_PAIRS = 0.6, 0.6, 12
 # They are drawn so many at a time, so that the program is known before they are.
 DRAWN_AGAIN = 32
+# Of devices with long records fewer candidates, and only so many outcomes, a minute's or two.
+PAIRS_OF_LONG, MOST_DRAWN_AGAIN = 2, 1e8
 # So many outcomes, some seconds of work, are worth a program in single precision, if it is exact to so many nats.
 OUTCOMES_IN_SINGLE, LARGEST_ERROR = 150_000_000, 1e-3
 
@@ -67,10 +69,52 @@ def draw_twice(
     """
     drawn = draw_given_population(key, devices, surrogate, phis, _first_pairs(devices, len(phis)), single)
     places = np.flatnonzero((drawn.efficiency < LOW_EFFICIENCY) | ~(drawn.pareto_k <= DOUBTFUL_K))
+    return _redrawn(key_again, devices, surrogate, phis, drawn, places, MORE_PAIRS)
+
+
+def draw_for_all(
+    key: Array, key_again: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, phis: np.ndarray
+) -> tuple[DrawnDevices, float]:
+    """Draw devices from candidates that serve all populations, and those again, for each of them, whose do not.
+
+    Parameters
+    ----------
+    key, key_again : PRNG key
+    devices : Devices
+        For which `candidates_serve_all`.
+    surrogate : Surrogate
+    phi : array (size,)
+        Population for which candidates are drawn.
+    phis : array (draw, size)
+
+    Returns
+    -------
+    Draws, and the least effective number of the candidates that serve all: what the draws of a device are worth.
+    """
+    drawn = draw_from_candidates(key, devices, surrogate, phi, phis)
+    doubtful = ~(drawn.pareto_k <= DOUBTFUL_K)
+    outcomes = doubtful.sum() * float(devices.outcomes) * 2 * PAIRS_OF_LONG * len(phis)
+    if not doubtful.any() or outcomes > MOST_DRAWN_AGAIN:
+        return drawn, NUM_CANDIDATES * float(drawn.efficiency.min())
+    effective = NUM_CANDIDATES * float(drawn.efficiency[~doubtful].min(initial=1.0))
+    again = _redrawn(key_again, devices, surrogate, phis, drawn, np.flatnonzero(doubtful), PAIRS_OF_LONG)
+    return again, effective
+
+
+def _redrawn(
+    key: Array,
+    devices: Devices,
+    surrogate: Surrogate,
+    phis: np.ndarray,
+    drawn: DrawnDevices,
+    places: np.ndarray,
+    pairs: int,
+) -> DrawnDevices:
+    """Draw some devices again, from more candidates and in double precision, into the arrays of the first draws."""
     if not len(places):
         return drawn
     few, part = devices.only(places, _again(devices)), _part(surrogate, places)
-    again = draw_given_population(key_again, few, part, phis, MORE_PAIRS)
+    again = draw_given_population(key, few, part, phis, pairs)
     for name, value in again.values.items():
         if value.ndim > 1:
             drawn.values[name][:, places] = value

@@ -16,8 +16,8 @@ from charz.fitting.marginal.accuracy import MANY_AXES, Quadrature, chosen_quadra
 from charz.fitting.marginal.coordinates import Coordinates, coordinates_of
 from charz.fitting.marginal.devices import Devices
 from charz.fitting.marginal.drawn import DrawnDevices
-from charz.fitting.marginal.drawn_once import NUM_CANDIDATES, candidates_serve_all, draw_from_candidates
-from charz.fitting.marginal.drawn_twice import compile_draws, draw_twice
+from charz.fitting.marginal.drawn_once import candidates_serve_all
+from charz.fitting.marginal.drawn_twice import compile_draws, draw_for_all, draw_twice
 from charz.fitting.marginal.funnel import funnel_at
 from charz.fitting.marginal.grid import ON_A_SPHERE, nodes_of
 from charz.fitting.marginal.importance import kernels_around, piloted, resampled, sampled
@@ -148,8 +148,8 @@ def integrate(
         tick(num_draws // 2)
     single = compiled.result()
     if candidates_serve_all(devices):
-        drawn = draw_from_candidates(key_devices, devices, surrogate, funnel.centre, phis)
-        effective = min(effective, NUM_CANDIDATES * float(drawn.efficiency.min()))
+        drawn, candidates = draw_for_all(key_devices, key_again, devices, surrogate, funnel.centre, phis)
+        effective = min(effective, candidates)
     else:
         drawn = draw_twice(key_devices, key_again, devices, surrogate, phis, single)
     if tick is not None:

@@ -73,7 +73,7 @@ def draw_twice(
 
 
 def draw_for_all(
-    key: Array, key_again: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, phis: np.ndarray
+    key: Array, key_again: Array, devices: Devices, surrogate: Surrogate, phis: np.ndarray
 ) -> tuple[DrawnDevices, float]:
     """Draw devices from candidates that serve all populations, and those again, for each of them, whose do not.
 
@@ -83,15 +83,13 @@ def draw_for_all(
     devices : Devices
         For which `candidates_serve_all`.
     surrogate : Surrogate
-    phi : array (size,)
-        Population for which candidates are drawn.
     phis : array (draw, size)
 
     Returns
     -------
     Draws, and the least effective number of the candidates that serve all: what the draws of a device are worth.
     """
-    drawn = draw_from_candidates(key, devices, surrogate, phi, phis)
+    drawn = draw_from_candidates(key, devices, surrogate, phis)
     doubtful = ~(drawn.pareto_k <= DOUBTFUL_K)
     outcomes = doubtful.sum() * float(devices.outcomes) * 2 * PAIRS_OF_LONG * len(phis)
     if not doubtful.any() or outcomes > MOST_DRAWN_AGAIN:

@@ -148,7 +148,7 @@ def integrate(
         tick(num_draws // 2)
     single = compiled.result()
     if candidates_serve_all(devices):
-        drawn, candidates = draw_for_all(key_devices, key_again, devices, surrogate, funnel.centre, phis)
+        drawn, candidates = draw_for_all(key_devices, key_again, devices, surrogate, phis)
         effective = min(effective, candidates)
     else:
         drawn = draw_twice(key_devices, key_again, devices, surrogate, phis, single)

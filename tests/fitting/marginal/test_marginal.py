@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 from design_pulse_train import DESIGNS
+from design_telegraph import DESIGNS as TELEGRAPH
 from design_telegraph import INTERVAL, dataset_of, placeholder, states
 
 from charz.errors import FitError
@@ -146,6 +147,37 @@ def test_long_telegraph_records_share_a_population():
     # Candidates are picked again and again: their number is what the draws are worth.
     assert 500 < posterior.tree.attrs["effective_proposals"] < 1200
     assert len(np.unique(drawn["rate_up"].isel(device=0))) > 400
+
+
+def test_long_records_drawn_anew_have_the_same_posterior(monkeypatch):
+    """Candidates that serve all populations, and candidates for each of them: means within four standard errors."""
+    generator, number = np.random.default_rng(1), 3
+    leave = np.exp(generator.normal(np.log(0.16), 0.2, (number, 2)))
+    signal = np.stack([states(generator, *chances, 1500) for chances in leave])
+    data = dataset_of(signal + 0.15 * generator.normal(size=signal.shape))
+    found = []
+    for doubtful in (np.inf, -np.inf):
+        monkeypatch.setattr(drawn_twice, "DOUBTFUL_K", doubtful)
+        posterior = fit(
+            data,
+            "two-state",
+            key=jax.random.key(0),
+            pool="hierarchical",
+            method="marginal",
+            priors=TELEGRAPH["two-state"].priors,
+            draws=400,
+            chains=2,
+        )
+        assert posterior.tree.attrs["method"] == "marginal", posterior.tree.attrs["remarks"]
+        found.append(posterior.tree["posterior"].to_dataset())
+    once, anew = found
+    for name in ("low", "separation", "noise", "rate_up", "rate_down"):
+        sd = once[name].std(("chain", "draw"))
+        off = np.abs((anew[name] - once[name]).mean(("chain", "draw"))) / sd
+        # 800 draws each, of some 600 effective candidates and more.
+        assert 0 < float(off.max()) < 4 * np.sqrt(2 / 500), name
+        ratio = anew[name].std(("chain", "draw")) / sd
+        assert float(np.abs(ratio - 1).max()) < 4 * np.sqrt(1 / 500), name
 
 
 def test_more_than_five_parameters_of_a_device_are_refused():

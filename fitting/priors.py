@@ -54,7 +54,7 @@ class Prior:
         """
         first, second = self.constants
         if self.family == "logit-beta":
-            share = 1 / (1 + np.exp(-value))
+            share = np.exp(-np.logaddexp(0, -value))  # without overflow far below
             log_density = -first * np.logaddexp(0, -value) - second * np.logaddexp(0, value)
             return log_density, first - (first + second) * share, (first + second) * share * (1 - share)
         deviation = (value - first) / second

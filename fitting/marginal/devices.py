@@ -83,16 +83,21 @@ class Devices:
         part = array[start : start + self.block]
         return np.concatenate([part, np.repeat(part[-1:], self.block - len(part), axis=0)])
 
-    def split(self, tree: Any) -> Iterator[tuple[slice, dict[str, Array], Any]]:
-        """Go through the blocks: their devices, their observations, and their part of arrays (device, ...)."""
+    def split(self, tree: Any, single: bool = False) -> Iterator[tuple[slice, dict[str, Array], Any]]:
+        """Go through the blocks: their devices, their observations, and their part of arrays (device, ...).
+
+        Observations are in single precision where asked.
+        """
+        precision = jnp.float32 if single else jnp.float64
         for start, arrays in zip(self.starts, self.blocks, strict=True):
             here = slice(start, min(start + self.block, self.number))
+            arrays = {name: array.astype(precision) for name, array in arrays.items()}
             yield here, arrays, jax.tree.map(lambda leaf: self._filled(np.asarray(leaf), start), tree)  # noqa: B023
 
-    def log_likelihoods(self, eta: np.ndarray) -> np.ndarray:
+    def log_likelihoods(self, eta: np.ndarray, single: bool = False) -> np.ndarray:
         """Evaluate linked parameters (device, point, parameter); nats, (device, point)."""
         program, result = _log_likelihoods(self.model), np.empty(eta.shape[:2])
-        for here, arrays, block in self.split(eta):
+        for here, arrays, block in self.split(eta.astype(np.float32 if single else float), single):
             for start in range(0, eta.shape[1], NODES_PER_CALL):
                 points = block[:, start : start + NODES_PER_CALL]
                 missing = NODES_PER_CALL - points.shape[1]

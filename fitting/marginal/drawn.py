@@ -13,7 +13,7 @@ A likelihood in single precision takes a third of the time; where it is exact en
 `charz.fitting.marginal.drawn_twice` measures, it may be asked for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,8 +25,8 @@ from jaxtyping import Array, PRNGKeyArray
 from charz.devices.random_words import offset_key, random_words, to_normal, to_uniform
 from charz.fitting.contract import Model
 from charz.fitting.inference import COMPILER_OPTIONS
+from charz.fitting.marginal.calls import ahead, chunks
 from charz.fitting.marginal.devices import Devices, log_likelihood_of
-from charz.fitting.marginal.quadrature import chunks
 from charz.fitting.marginal.surrogate import Surrogate, conditional, merged, parabola
 from charz.fitting.marginal.tails import pareto_shapes
 
@@ -80,39 +80,31 @@ def draw_given_population(
     values: dict[str, np.ndarray] = {}
     shapes, efficiency = np.empty(number), np.empty(number)
     everything = (surrogate, devices.labels)
-    for here, arrays, (block, labels) in devices.split(everything):
-        size = here.stop - here.start
-        log_ratios = np.empty((size, len(phis), pairs))
-        numbered = np.concatenate([phis, np.arange(len(phis))[:, None]], axis=1)
-        for part, chosen in chunks(numbered, devices.draws_per_call(2 * pairs)):
-            found, ratios = program(
-                key, chosen[:, :-1], chosen[:, -1].astype(np.uint32), block, labels, arrays
-            )
-            many = part.stop - part.start
-            log_ratios[:, part] = np.asarray(ratios)[:many, :size].swapaxes(0, 1)
-            for name, value in found.items():
-                drawn = np.asarray(value)[:many]
-                if name in common:
-                    values.setdefault(name, np.empty(len(phis)))[part] = drawn[:, 0]
-                else:
-                    values.setdefault(name, np.empty((len(phis), number)))[part, here] = drawn[:, :size]
-        # One candidate of each pair: the other one lies at the same distance.
-        log_ratios = log_ratios.reshape(size, -1)
-        shapes[here] = pareto_shapes(log_ratios)
-        weight = np.exp(log_ratios - log_ratios.max(1, keepdims=True))
-        efficiency[here] = weight.sum(1) ** 2 / (weight**2).sum(1) / weight.shape[1]
+    numbered = np.concatenate([phis, np.arange(len(phis))[:, None]], axis=1)
+
+    def draws() -> Iterator[tuple[slice, slice, tuple[dict[str, Array], Array]]]:
+        for here, arrays, (block, labels) in devices.split(everything, single):
+            for part, chosen in chunks(numbered, devices.draws_per_call(2 * pairs)):
+                order = chosen[:, -1].astype(np.uint32)
+                yield here, part, program(key, chosen[:, :-1], order, block, labels, arrays)
+
+    log_ratios = np.empty((devices.block, len(phis), pairs))
+    for here, part, (found, ratios) in ahead(draws()):
+        many, size = part.stop - part.start, here.stop - here.start
+        log_ratios[:, part] = np.asarray(ratios)[:many].swapaxes(0, 1)
+        for name, value in found.items():
+            drawn = np.asarray(value)[:many]
+            if name in common:
+                values.setdefault(name, np.empty(len(phis)))[part] = drawn[:, 0]
+            else:
+                values.setdefault(name, np.empty((len(phis), number)))[part, here] = drawn[:, :size]
+        if part.stop == len(phis):  # the last part of a block
+            # One candidate of each pair: the other one lies at the same distance.
+            of_block = log_ratios[:size].reshape(size, -1)
+            shapes[here] = pareto_shapes(of_block)
+            weight = np.exp(of_block - of_block.max(1, keepdims=True))
+            efficiency[here] = weight.sum(1) ** 2 / (weight**2).sum(1) / weight.shape[1]
     return DrawnDevices(values, shapes, efficiency)
-
-
-def first_log_ratios(
-    key: PRNGKeyArray, devices: Devices, surrogate: Surrogate, phis: np.ndarray, pairs: int, single: bool
-) -> np.ndarray:
-    """Log weights (draw, device, pair) of candidates of the first block, in nats, by one call of the program."""
-    coordinates = devices.coordinates
-    program = _drawn(devices.model, coordinates.varying, coordinates.shared, pairs, single)
-    _, arrays, (block, labels) = next(devices.split((surrogate, devices.labels)))
-    draws = np.arange(len(phis), dtype=np.uint32)
-    return np.asarray(program(key, phis, draws, block, labels, arrays)[1])
 
 
 def _without_device(model: Model, varying: tuple[int, ...]) -> set[str]:
@@ -137,7 +129,6 @@ def _drawn(
         key: Array, phi: Array, draw: Array, device: Surrogate, label: Array, arrays: Any
     ) -> tuple[dict[str, Array], Array]:
         shared = phi[2 * p :]
-        seen = jax.tree.map(lambda leaf: leaf.astype(precision), arrays)
         given = conditional(device, phi[:p], phi[p : 2 * p], shared, varying, common)
         count = pairs * (p + NUM_UNIFORM) + 1
         # Single precision is fine enough for where a candidate lies; its weight is that of the very place.
@@ -150,7 +141,7 @@ def _drawn(
 
         def log_ratio(point: Array) -> Array:
             eta = merged(given.point(point), shared, varying, common)
-            value = function(eta.astype(precision), seen).astype(jnp.float64)
+            value = function(eta.astype(precision), arrays).astype(jnp.float64)
             remainder = value - parabola(device, eta)
             square = (point**2).sum()
             excess = (DEGREES_OF_FREEDOM + p) / 2 * jnp.log1p(square / DEGREES_OF_FREEDOM) - square / 2

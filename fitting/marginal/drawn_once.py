@@ -26,8 +26,9 @@ from charz.fitting.marginal.quadrature import normal_given
 from charz.fitting.marginal.surrogate import Surrogate
 from charz.fitting.marginal.tails import pareto_shapes
 
-# Their effective number is what is left of the draws' precision.
-NUM_CANDIDATES = 1200
+# Candidates of a device: their effective number is what is left of the draws' precision. Fewer where a record is long,
+# up to so many outcomes times candidates.
+MOST_CANDIDATES, FEWEST_CANDIDATES, MOST_OUTCOMES = 3600, 1200, 30_000_000
 # Populations that they are drawn for, evenly many for each.
 NUM_COMPONENTS = 60
 # Outcomes of a device from which on likelihoods are what takes the time.
@@ -37,6 +38,12 @@ MANY_OUTCOMES = 1000
 def candidates_serve_all(devices: Devices) -> bool:
     """Whether records are so long that candidates are drawn once; nothing may be shared, it would need its own."""
     return devices.outcomes >= MANY_OUTCOMES and not devices.coordinates.shared
+
+
+def number_of_candidates(devices: Devices) -> int:
+    """Return how many candidates each device has, a multiple of the components."""
+    number = int(np.clip(MOST_OUTCOMES // devices.outcomes, FEWEST_CANDIDATES, MOST_CANDIDATES))
+    return number // NUM_COMPONENTS * NUM_COMPONENTS
 
 
 def draw_from_candidates(
@@ -53,14 +60,14 @@ def draw_from_candidates(
     surrogate : Surrogate
     phis : array (draw, size)
     """
-    size = len(devices.coordinates.names)
-    noise, squares, places = _random(key, jnp.asarray(devices.labels), len(phis), size)
+    size, number = len(devices.coordinates.names), number_of_candidates(devices)
+    noise, squares, places = _random(key, jnp.asarray(devices.labels), len(phis), number, size)
     some = phis[np.linspace(0, len(phis) - 1, NUM_COMPONENTS).astype(int)]
     centre, root = map(np.stack, zip(*(normal_given(devices, surrogate, phi) for phi in some), strict=True))
     z = np.asarray(noise * jnp.sqrt(DEGREES_OF_FREEDOM / squares)[..., None])
     z = z.reshape(devices.number, -1, NUM_COMPONENTS, size)
     theta = centre.swapaxes(0, 1)[:, None] + np.einsum("dkci,cdij->dkcj", z, np.linalg.inv(root))
-    theta = theta.reshape(devices.number, NUM_CANDIDATES, size)
+    theta = theta.reshape(devices.number, number, size)
     log_density = np.asarray(_log_mixture(theta, centre.swapaxes(0, 1), root.swapaxes(0, 1)))
     log_weight = devices.log_likelihoods(theta) - log_density
     picked, shares = _picked(theta, log_weight, places, *devices.coordinates.parts(phis)[:2])
@@ -70,17 +77,19 @@ def draw_from_candidates(
     shares = np.asarray(shares)
     with np.errstate(divide="ignore"):
         log_shares = np.log(shares)
-    return DrawnDevices(values, pareto_shapes(log_shares), 1 / (shares**2).sum(1) / NUM_CANDIDATES)
+    return DrawnDevices(values, pareto_shapes(log_shares), 1 / (shares**2).sum(1) / number)
 
 
-@partial(jax.jit, static_argnums=(2, 3))
-def _random(key: PRNGKeyArray, labels: Array, num_draws: int, size: int) -> tuple[Array, Array, Array]:
+@partial(jax.jit, static_argnums=(2, 3, 4))
+def _random(
+    key: PRNGKeyArray, labels: Array, num_draws: int, number: int, size: int
+) -> tuple[Array, Array, Array]:
     """Draw candidates' noise and chi squares, and where each draw picks (evenly spread, shuffled), of every device."""
 
     def one(label: Array) -> tuple[Array, Array, Array]:
         key_noise, key_square, key_place, key_order = jax.random.split(jax.random.fold_in(key, label), 4)
-        noise = jax.random.normal(key_noise, (NUM_CANDIDATES, size))
-        squares = jax.random.chisquare(key_square, DEGREES_OF_FREEDOM, (NUM_CANDIDATES,))
+        noise = jax.random.normal(key_noise, (number, size))
+        squares = jax.random.chisquare(key_square, DEGREES_OF_FREEDOM, (number,))
         places = (jnp.arange(num_draws) + jax.random.uniform(key_place)) / num_draws
         return noise, squares, jax.random.permutation(key_order, places)
 

@@ -3,13 +3,22 @@
 The programs are compiled, and their precision is measured, before there is a population to draw for.
 """
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from charz.fitting.marginal.devices import Devices
-from charz.fitting.marginal.drawn import DrawnDevices, draw_given_population, first_log_ratios
-from charz.fitting.marginal.drawn_once import NUM_CANDIDATES, candidates_serve_all, draw_from_candidates
+from charz.fitting.marginal.drawn import DrawnDevices, draw_given_population
+from charz.fitting.marginal.drawn_once import (
+    candidates_serve_all,
+    draw_from_candidates,
+    number_of_candidates,
+)
+from charz.fitting.marginal.grid import NODES_PER_CALL
 from charz.fitting.marginal.surrogate import Surrogate
 
 # Outcomes evaluated with several pairs of candidates; of more, one pair has to do.
@@ -20,41 +29,88 @@ LOW_EFFICIENCY, DOUBTFUL_K, MORE_PAIRS = 0.6, 0.6, 12
 DRAWN_AGAIN = 32
 # Of devices with long records fewer candidates, and only so many outcomes, a minute's or two.
 PAIRS_OF_LONG, MOST_DRAWN_AGAIN = 2, 1e8
-# So many outcomes, some seconds of work, are worth a program in single precision, if it is exact to so many nats.
-OUTCOMES_IN_SINGLE, LARGEST_ERROR = 150_000_000, 1e-3
+# So many outcomes, half a second of work, are drawn in single precision, if it is exact to so many nats.
+OUTCOMES_IN_SINGLE, LARGEST_ERROR = 30_000_000, 1e-3
 
 
-def compile_draws(key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int) -> bool:
-    """Draw for one call of each program, and forget the draws; say whether single precision is exact enough.
+class Programs(NamedTuple):
+    """Programs that are being compiled.
+
+    Parameters
+    ----------
+    first : future
+        Whether single precision is exact enough for the first draws.
+    again : future
+        Done when draws of more candidates are compiled.
+    """
+
+    first: Future[bool]
+    again: Future[None]
+
+
+def compile_ahead(
+    key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int
+) -> Programs:
+    """Compile on another core, while the population is found: each program draws for one call, which is forgotten.
 
     Parameters
     ----------
     key : PRNG key
     devices : Devices
-        Where candidates serve all populations, nothing takes long.
     surrogate : Surrogate
     phi : array (size,)
-        The population for which candidates are compared.
+        The population for which likelihoods are compared.
     number : int
         Draws that there will be.
     """
-    if candidates_serve_all(devices):
+    thread = ThreadPoolExecutor(1)
+    given = key, devices, surrogate, phi, number
+    programs = Programs(thread.submit(_compile_first, *given), thread.submit(_compile_again, *given))
+    thread.shutdown(wait=False)
+    return programs
+
+
+def _compile_first(key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int) -> bool:
+    if candidates_serve_all(devices):  # nothing takes long
         return False
-    first = _first_pairs(devices, number)
     with jax.enable_x64(True):  # a setting of each thread
         single = _single_is_exact(key, devices, surrogate, phi, number)
-        cases = [] if single else [(devices.block, first)]
-        cases += [] if first > 1 else [(_again(devices), MORE_PAIRS)]
-        for block, pairs in cases:
-            places = np.arange(min(block, devices.number))
-            few, part = devices.only(places, block), _part(surrogate, places)
-            phis = np.repeat(phi[None], min(number, few.draws_per_call(2 * pairs)), axis=0)
-            draw_given_population(key, few, part, phis, pairs)
-    return single
+        if not single:
+            _draw_some(key, devices, surrogate, phi, number, devices.block, _first_pairs(devices, number))
+        return single
+
+
+def _compile_again(key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int) -> None:
+    if candidates_serve_all(devices) or _first_pairs(devices, number) > 1:
+        return
+    with jax.enable_x64(True):
+        _draw_some(key, devices, surrogate, phi, number, _again(devices), MORE_PAIRS)
+
+
+def _draw_some(
+    key: Array,
+    devices: Devices,
+    surrogate: Surrogate,
+    phi: np.ndarray,
+    number: int,
+    block: int,
+    pairs: int,
+    single: bool = False,
+) -> tuple[Devices, DrawnDevices]:
+    """Draw a block of devices, evenly spaced, for one population, as often as one call of the program does."""
+    places = np.linspace(0, devices.number - 1, min(block, devices.number)).astype(int)
+    few, part = devices.only(places, block), _part(surrogate, places)
+    phis = np.repeat(phi[None], min(number, few.draws_per_call(2 * pairs)), axis=0)
+    return few, draw_given_population(key, few, part, phis, pairs, single)
 
 
 def draw_twice(
-    key: Array, key_again: Array, devices: Devices, surrogate: Surrogate, phis: np.ndarray, single: bool
+    key: Array,
+    key_again: Array,
+    devices: Devices,
+    surrogate: Surrogate,
+    phis: np.ndarray,
+    programs: Programs,
 ) -> DrawnDevices:
     """Draw all devices, and those again, from more candidates and in double precision, whose weights are unequal.
 
@@ -64,11 +120,12 @@ def draw_twice(
     devices : Devices
     surrogate : Surrogate
     phis : array (draw, size)
-    single : bool
-        What `compile_draws` said.
+    programs : Programs
     """
+    single = programs.first.result()
     drawn = draw_given_population(key, devices, surrogate, phis, _first_pairs(devices, len(phis)), single)
     places = np.flatnonzero((drawn.efficiency < LOW_EFFICIENCY) | ~(drawn.pareto_k <= DOUBTFUL_K))
+    programs.again.result()
     return _redrawn(key_again, devices, surrogate, phis, drawn, places, MORE_PAIRS)
 
 
@@ -89,12 +146,12 @@ def draw_for_all(
     -------
     Draws, and the least effective number of the candidates that serve all: what the draws of a device are worth.
     """
-    drawn = draw_from_candidates(key, devices, surrogate, phis)
+    drawn, number = draw_from_candidates(key, devices, surrogate, phis), number_of_candidates(devices)
     doubtful = ~(drawn.pareto_k <= DOUBTFUL_K)
     outcomes = doubtful.sum() * float(devices.outcomes) * 2 * PAIRS_OF_LONG * len(phis)
     if not doubtful.any() or outcomes > MOST_DRAWN_AGAIN:
-        return drawn, NUM_CANDIDATES * float(drawn.efficiency.min())
-    effective = NUM_CANDIDATES * float(drawn.efficiency[~doubtful].min(initial=1.0))
+        return drawn, number * float(drawn.efficiency.min())
+    effective = number * float(drawn.efficiency[~doubtful].min(initial=1.0))
     again = _redrawn(key_again, devices, surrogate, phis, drawn, np.flatnonzero(doubtful), PAIRS_OF_LONG)
     return again, effective
 
@@ -123,16 +180,17 @@ def _redrawn(
 def _single_is_exact(
     key: Array, devices: Devices, surrogate: Surrogate, phi: np.ndarray, number: int
 ) -> bool:
-    """Weigh candidates of evenly spaced devices in both precisions; what is the same for a device changes no draw."""
+    """Compare likelihoods of a block's draws in both precisions; what is the same for a device changes no draw."""
     if 2 * devices.number * devices.outcomes * number < OUTCOMES_IN_SINGLE:
         return False
-    places = np.linspace(0, devices.number - 1, devices.block).astype(int)
-    few, part = devices.only(places, devices.block), _part(surrogate, places)
-    phis = np.repeat(phi[None], min(number, few.draws_per_call(2)), axis=0)
-    single, double = (first_log_ratios(key, few, part, phis, 1, single) for single in (True, False))
-    off = single - double
-    # A weight that is no number in one of them compares as false.
-    return bool((np.abs(off - off.mean(0)) <= LARGEST_ERROR).all())
+    few, drawn = _draw_some(key, devices, surrogate, phi, number, devices.block, 1, single=True)
+    chosen = {p.name: drawn.values[p.name][:NODES_PER_CALL] for p in devices.model.free}
+    columns = [np.asarray(p.link.forward(jnp.asarray(chosen[p.name]))) for p in devices.model.free]
+    shape = np.broadcast_shapes(*(column.T.shape for column in columns))
+    eta = np.stack([np.broadcast_to(column.T, shape) for column in columns], axis=-1)
+    off = few.log_likelihoods(eta, single=True) - few.log_likelihoods(eta)
+    # A likelihood that is no number in one of them compares as false.
+    return bool((np.abs(off - off.mean(1, keepdims=True)) <= LARGEST_ERROR).all())
 
 
 def _first_pairs(devices: Devices, number: int) -> int:

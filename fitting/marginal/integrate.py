@@ -1,7 +1,6 @@
 """A hierarchical fit with every device integrated out: population first, devices after it, both judged by Pareto k."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from charz.fitting.marginal.coordinates import Coordinates, coordinates_of
 from charz.fitting.marginal.devices import Devices
 from charz.fitting.marginal.drawn import DrawnDevices
 from charz.fitting.marginal.drawn_once import candidates_serve_all
-from charz.fitting.marginal.drawn_twice import compile_draws, draw_for_all, draw_twice
+from charz.fitting.marginal.drawn_twice import compile_ahead, draw_for_all, draw_twice
 from charz.fitting.marginal.funnel import funnel_at
 from charz.fitting.marginal.grid import ON_A_SPHERE, nodes_of
 from charz.fitting.marginal.importance import kernels_around, piloted, resampled, sampled
@@ -110,10 +109,7 @@ def integrate(
         nodes = len(nodes_of(len(coordinates.varying), per_axis)[0])
         return float(nodes * devices.number * devices.outcomes) * 2 * number
 
-    # The programs that draw devices are compiled on one core while the population is found on the other.
-    thread = ThreadPoolExecutor(1)
-    compiled = thread.submit(compile_draws, key_devices, devices, surrogate, proposal.centre, number)
-    thread.shutdown(wait=False)
+    programs = compile_ahead(key_devices, devices, surrogate, proposal.centre, number)
     follow = bool(coordinates.shared) or outcomes_to_follow(FOLLOWING) <= FEW_OUTCOMES
     may_follow = len(coordinates.varying) <= MAX_VARYING
     follow = follow and may_follow
@@ -146,12 +142,11 @@ def integrate(
     phis = funnel.populations(straight)
     if tick is not None:
         tick(num_draws // 2)
-    single = compiled.result()
     if candidates_serve_all(devices):
         drawn, candidates = draw_for_all(key_devices, key_again, devices, surrogate, phis)
         effective = min(effective, candidates)
     else:
-        drawn = draw_twice(key_devices, key_again, devices, surrogate, phis, single)
+        drawn = draw_twice(key_devices, key_again, devices, surrogate, phis, programs)
     if tick is not None:
         tick(num_draws - num_draws // 2)
     worst = int(np.argmax(drawn.pareto_k))

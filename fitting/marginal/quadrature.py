@@ -23,6 +23,7 @@ from jaxtyping import Array
 from charz.fitting.ascent import covariance_of
 from charz.fitting.contract import Model
 from charz.fitting.inference import COMPILER_OPTIONS
+from charz.fitting.marginal.calls import ahead, chunks
 from charz.fitting.marginal.devices import Devices, log_likelihood_of
 from charz.fitting.marginal.grid import NODES_PER_CALL, nodes_of
 from charz.fitting.marginal.surrogate import Surrogate, conditional, merged, parabola
@@ -30,7 +31,7 @@ from charz.fitting.marginal.surrogate import Surrogate, conditional, merged, par
 # A remainder larger than this would overflow; it is far beyond what any sum of importance survives.
 LARGEST_REMAINDER = 600.0
 NODES_AT_ONCE = 8_000_000
-NODES_OF_A_SUM = 128
+NODES_OF_A_SUM = 32
 # Relative to the population for which nodes were laid; single precision overflows at 88.
 LARGEST_LOG_PRECISION = 60.0
 
@@ -145,14 +146,22 @@ def staying(devices: Devices, nodes: Nodes, centre: np.ndarray, phis: np.ndarray
     u = np.pad(u, ((0, 0), (0, missing), (0, 0))).astype(np.float32)
     base = np.pad(base, ((0, 0), (0, missing)), constant_values=-np.inf)
     size = int(np.clip(NODES_AT_ONCE // (devices.block * NODES_OF_A_SUM), 1, 256))
-    for here, _, block in devices.split((u, base)):
-        for part, chosen in chunks(shifted, size):
-            total = np.zeros((size, devices.block))
-            for first in range(0, u.shape[1], NODES_OF_A_SUM):
-                here_nodes = slice(first, first + NODES_OF_A_SUM)
-                total += np.asarray(_staying(p)(chosen, block[0][:, here_nodes], block[1][:, here_nodes]))
+
+    def sums() -> Iterator[tuple[slice, slice, bool, Array]]:
+        for here, _, (places, heights) in devices.split((u, base)):
+            for part, chosen in chunks(shifted, size):
+                for first in range(0, u.shape[1], NODES_OF_A_SUM):
+                    some = slice(first, first + NODES_OF_A_SUM)
+                    last = some.stop == u.shape[1]
+                    yield part, here, last, _staying(p)(chosen, places[:, some], heights[:, some])
+
+    total = np.zeros((size, devices.block))
+    for part, here, last, found in ahead(sums()):
+        total += np.asarray(found)
+        if last:
             terms = np.log(np.maximum(total, np.finfo(float).tiny))
             result[part] += terms[: part.stop - part.start, : here.stop - here.start].sum(1)
+            total[:] = 0
     # A population between all nodes sums to nothing: very small, not infinitely so, for what takes differences.
     return result + top.sum() - devices.number * shifted[:, p:].sum(1)
 
@@ -161,16 +170,6 @@ def log_shares(nodes: Nodes, mean: np.ndarray, log_sd: np.ndarray) -> np.ndarray
     """Log of each node's share in its device's marginal likelihood, times that likelihood, (device, node)."""
     off = (nodes.theta - mean) * np.exp(-log_sd)
     return nodes.log_weight - (off**2).sum(-1) / 2 - log_sd.sum()
-
-
-def chunks(phis: np.ndarray, size: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Cut populations into equal parts; the last one is filled up with the last population."""
-    for start in range(0, len(phis), size):
-        part = phis[start : start + size]
-        yield (
-            slice(start, start + len(part)),
-            np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)]),
-        )
 
 
 @lru_cache(maxsize=32)

@@ -20,8 +20,9 @@ import numpy as np
 from jaxtyping import Array
 
 from charz.fitting.inference import COMPILER_OPTIONS
+from charz.fitting.marginal.calls import chunks
 from charz.fitting.marginal.devices import Devices
-from charz.fitting.marginal.quadrature import LARGEST_REMAINDER, Nodes, chunks
+from charz.fitting.marginal.quadrature import LARGEST_REMAINDER, Nodes
 from charz.fitting.marginal.surrogate import Surrogate, conditional, parabola
 
 NODES_AT_ONCE = 4_000_000

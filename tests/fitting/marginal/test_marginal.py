@@ -59,14 +59,18 @@ def test_what_the_file_says(both, tmp_path):
     assert loaded.new_devices(jax.random.key(0), 3, (4, 2)).location.shape == (3, 4, 2)
 
 
-def test_few_trials_fall_back_to_nuts_and_say_so(simulate):
-    """Four devices, five settings of ten trials: floors are hardly known, and a device's weights have a long tail."""
-    data, _ = simulate(4, num_devices=4, num_settings=5, num_trials=10)
+@pytest.mark.parametrize(
+    ("num_trials", "key", "reason"),
+    [(5, 3, "no quadrature of the devices"), (10, 6, "Pareto k is above 0.7")],
+)
+def test_few_trials_fall_back_to_nuts_and_say_so(simulate, num_trials, key, reason):
+    """Four devices, five settings: floors are hardly known, and a device's weights have a long tail."""
+    data, _ = simulate(4, num_devices=4, num_settings=5, num_trials=num_trials)
     options = {"pool": "hierarchical", "draws": 200, "warmup": 200, "chains": 2}
-    posterior = fit(data, "logistic", key=jax.random.key(3), method="marginal", **options)
+    posterior = fit(data, "logistic", key=jax.random.key(key), method="marginal", **options)
     assert posterior.tree.attrs["method"] == "nuts"
     assert "the marginal fit was given up" in posterior.tree.attrs["remarks"]
-    assert "Pareto k is above 0.7" in posterior.tree.attrs["remarks"]
+    assert reason in posterior.tree.attrs["remarks"]
 
 
 def test_two_hundred_devices_are_integrated_out_unless_asked_otherwise(simulate):
@@ -99,7 +103,7 @@ def test_single_precision_weighs_candidates_only_where_it_is_exact(
     draw, seen = drawn_twice.draw_given_population, []
 
     def watched(key, devices, surrogate, phis, pairs, single=False):
-        seen.append(single)
+        seen.append(single and len(phis) == 400)  # else a trial
         return draw(key, devices, surrogate, phis, pairs, single)
 
     def locations():
@@ -145,8 +149,8 @@ def test_long_telegraph_records_share_a_population():
         assert float(off.max()) < 5, name
         assert float(off.median()) < 2, name
     # Candidates are picked again and again: their number is what the draws are worth.
-    assert 500 < posterior.tree.attrs["effective_proposals"] < 1200
-    assert len(np.unique(drawn["rate_up"].isel(device=0))) > 400
+    assert 1500 < posterior.tree.attrs["effective_proposals"] < 3600
+    assert len(np.unique(drawn["rate_up"].isel(device=0))) > 1000
 
 
 def test_long_records_drawn_anew_have_the_same_posterior(monkeypatch):

@@ -32,7 +32,7 @@ from charz.learning.architecture import dense
 
 TABLE = Path(__file__).parents[1] / "results" / "mnist-binary-stochastic.md"
 SIZES = (784, 300, 10)
-NUM_SEEDS, FEW_SEEDS = 5, 2
+NUM_SEEDS, FEW_SEEDS = 20, 2
 QUIET, VOTES = Inference("deterministic"), Inference("votes", 10)
 EPOCHS, LONG, DEVICE_EPOCHS = 20, 100, 40
 IDEAL = BinaryStochastic(SIZES, learning_rate=0.01, carry_digits=1)

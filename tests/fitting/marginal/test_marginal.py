@@ -60,12 +60,14 @@ def test_what_the_file_says(both, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("num_trials", "key", "reason"),
-    [(5, 3, "no quadrature of the devices"), (10, 6, "Pareto k is above 0.7")],
+    ("key", "reason"), [(3, "Pareto k is above 0.7"), (4, "no quadrature of the devices")]
 )
-def test_few_trials_fall_back_to_nuts_and_say_so(simulate, num_trials, key, reason):
-    """Four devices, five settings: floors are hardly known, and a device's weights have a long tail."""
-    data, _ = simulate(4, num_devices=4, num_settings=5, num_trials=num_trials)
+def test_few_trials_fall_back_to_nuts_and_say_so(simulate, key, reason):
+    """Four devices, ten trials a setting: floors are hardly known, and a device's weights have a long tail.
+
+    Given up whatever the key is; the key decides which of the two checks says so first.
+    """
+    data, _ = simulate(4, num_devices=4, num_settings=11, num_trials=10)
     options = {"pool": "hierarchical", "draws": 200, "warmup": 200, "chains": 2}
     posterior = fit(data, "logistic", key=jax.random.key(key), method="marginal", **options)
     assert posterior.tree.attrs["method"] == "nuts"

@@ -143,7 +143,7 @@ def of_levels(levels):
 
 @pytest.mark.slow
 def test_no_less_than_the_tuned_baseline(baseline, ideal):
-    """Paired by seed, both deterministic: the difference is at least -0.3 points. Better is claimed where it is."""
+    """Paired by seed, both deterministic: all of the interval is above -0.3 points. Better is claimed where it is."""
     difference = ideal.quiet - baseline.quiet
     half = stats.t.ppf(0.975, NUM_SEEDS - 1) * difference.std(ddof=1) / np.sqrt(NUM_SEEDS)
     low, high = difference.mean() - half, difference.mean() + half
@@ -155,8 +155,10 @@ def test_no_less_than_the_tuned_baseline(baseline, ideal):
     print(line)  # noqa: T201
     if os.environ.get("CHARZ_WRITE_RESULTS"):
         lines = [row for row in TABLE.read_text(encoding="utf-8").splitlines() if "paired" not in row]
-        TABLE.write_text("\n".join([*lines[:6], "", line, *lines[6:]]) + "\n", encoding="utf-8")
-    assert difference.mean() >= -0.3
+        rows = next(number for number, row in enumerate(lines) if row.startswith("|"))
+        head = "\n".join(lines[:rows]).strip()
+        TABLE.write_text("\n".join([head, "", line, "", *lines[rows:]]) + "\n", encoding="utf-8")
+    assert low >= -0.3
 
 
 @pytest.mark.slow

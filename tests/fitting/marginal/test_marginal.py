@@ -60,7 +60,8 @@ def test_what_the_file_says(both, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "reason"), [(3, "Pareto k is above 0.7"), (4, "no quadrature of the devices")]
+    ("key", "reason"),
+    [(3, "Pareto k is above 0.7"), pytest.param(4, "no quadrature of the devices", marks=pytest.mark.slow)],
 )
 def test_few_trials_fall_back_to_nuts_and_say_so(simulate, key, reason):
     """Four devices, ten trials a setting: floors are hardly known, and a device's weights have a long tail.
@@ -155,6 +156,7 @@ def test_long_telegraph_records_share_a_population():
     assert len(np.unique(drawn["rate_up"].isel(device=0))) > 1000
 
 
+@pytest.mark.slow
 def test_long_records_drawn_anew_have_the_same_posterior(monkeypatch):
     """Candidates that serve all populations, and candidates for each of them: means within four standard errors."""
     generator, number = np.random.default_rng(1), 3

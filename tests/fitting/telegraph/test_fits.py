@@ -67,6 +67,7 @@ def require_coverage(num_records, size):
     assert np.all((hits >= low) & (hits <= high)), hits
 
 
+@pytest.mark.slow
 def test_published_constants_are_recovered_with_nominal_coverage():
     require_coverage(15, 2000)
 

@@ -126,6 +126,7 @@ def test_the_mode_is_one(problem):
     assert np.abs(np.asarray(slope) * np.asarray(problem.hyper_sd)).max() < 0.05
 
 
+@pytest.mark.slow
 def test_hyperparameters_agree_with_a_long_random_walk(problem):
     """Importance sampling against Metropolis: mean within its error, spread within 15 %."""
     generator = np.random.default_rng(2)
@@ -203,6 +204,7 @@ def coverage(number):
     return np.array(rows, float).T
 
 
+@pytest.mark.slow
 def test_intervals_cover_new_reads_and_the_noise():
     first, share, noise = coverage(12)
     # Reads of one device share its fit: the standard error comes from the devices.

@@ -66,7 +66,7 @@ def test_what_the_file_says(both, tmp_path):
 def test_few_trials_fall_back_to_nuts_and_say_so(simulate, key, reason):
     """Four devices, ten trials a setting: floors are hardly known, and a device's weights have a long tail.
 
-    Given up whatever the key is; the key decides which of the two checks says so first.
+    Given up with every key that was tried; the key decides which of the two checks says so first.
     """
     data, _ = simulate(4, num_devices=4, num_settings=11, num_trials=10)
     options = {"pool": "hierarchical", "draws": 200, "warmup": 200, "chains": 2}

@@ -70,7 +70,7 @@ def on_cluster(client: "Client") -> Workshop:
             return list(sent)
 
         try:
-            finished = as_completed(send(_places(client)))
+            finished = as_completed(send(_places(client)), loop=client.loop)
             for future in finished:
                 yield running[future], future.result()
                 del running[future]
@@ -115,7 +115,7 @@ def local_client(num_workers: int) -> Iterator["Client"]:
         dashboard_address=f"{LOOPBACK}:0",
         memory_limit=0,
     )
-    with cluster, Client(cluster) as client:
+    with cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
 
@@ -131,8 +131,10 @@ def remote_client(address: str) -> Iterator["Client"]:
     require_dask()
     from distributed import Client
 
+    # Not the default of Dask in this process: one that cannot connect would stay it, and everything that asks Dask
+    # for a lock afterwards, as xarray does on writing a file, would try that address.
     try:
-        client = Client(address, timeout=PATIENCE)
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise TrainError(
             f"no Dask scheduler answers at {address!r} ({error}); start one with `dask scheduler` and give the address"

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 from charz.devices import mean_wire, published_junction
 from charz.devices.junction_pair import example_junction
@@ -289,6 +290,17 @@ def empty_cluster():
 def test_a_cluster_has_workers(number):
     with pytest.raises(TrainError, match=f"{number} workers cannot compute anything"), local_client(number):
         pass
+
+
+def test_a_scheduler_that_does_not_answer_is_nobody_elses_scheduler(tmp_path):
+    """xarray takes its locks from Dask's default scheduler; a failed connection stayed it while the error was held."""
+    held = pytest.raises(TrainError, match="no Dask scheduler answers")
+    with held, remote_client("no/where:at-all"):
+        pass
+    written = xr.Dataset({"v": ("x", np.arange(3.0))})
+    written.to_netcdf(tmp_path / "file.nc", engine="scipy")
+    with xr.open_dataset(tmp_path / "file.nc", engine="scipy") as read:
+        xr.testing.assert_identical(read, written)
 
 
 def test_dask_is_an_extra(monkeypatch):

@@ -126,10 +126,14 @@ def sample(key: Array, prepared: Prepared, plan: Plan, tick: Callable[[int], Non
     tick : callable, optional
         Called with a number of finished steps, for a progress bar.
     """
-    data = prepared.data
     program, state = _warmed(key, prepared, plan, tick)
-    state, raw = program.advance(state, plan.draws, data, tick)
-    sites, values, convergence = _judge(program, raw, prepared)
+
+    def advanced(state: HMCState) -> tuple[HMCState, dict[str, Any]]:
+        state, raw = program.advance(state, plan.draws, prepared.data, tick)
+        return state, raw | {"sites": program.values(raw.pop("z"), prepared.data)}
+
+    state, drawn = advanced(state)
+    values, convergence = _judge(drawn, prepared)
     remarks: list[str] = []
     cuts = 0
     while plan.second_attempt and convergence.divergences and cuts < MAX_CUTS:
@@ -137,20 +141,19 @@ def sample(key: Array, prepared: Prepared, plan: Plan, tick: Callable[[int], Non
         remarks.append(
             f"{convergence.divergences} transitions diverged: sampled anew with {CAREFUL_STEP**cuts:.0%} of the step"
         )
-        state = program.with_smaller_steps(state, CAREFUL_STEP)
-        state, raw = program.advance(state, plan.draws, data, tick)
-        sites, values, convergence = _judge(program, raw, prepared)
+        state, drawn = advanced(program.with_smaller_steps(state, CAREFUL_STEP))
+        values, convergence = _judge(drawn, prepared)
     extensions = 0
     while plan.second_attempt and not convergence.mixed and extensions < MAX_EXTENSIONS:
         extensions += 1
-        state, more = program.advance(state, plan.draws, data, tick)
-        raw = {name: np.concatenate([raw[name], more[name]], axis=1) for name in raw}
-        sites, values, convergence = _judge(program, raw, prepared)
+        state, more = advanced(state)
+        drawn = jax.tree.map(lambda first, next_: np.concatenate([first, next_], axis=1), drawn, more)
+        values, convergence = _judge(drawn, prepared)
     if extensions:
         remarks.append(f"chains extended from {plan.draws} to {(1 + extensions) * plan.draws} draws each")
-    stats = {name: raw[name] for name in ("diverging", "num_steps", "accept_prob", "energy")}
+    stats = {name: drawn[name] for name in ("diverging", "num_steps", "accept_prob", "energy")}
     centring = {name: np.asarray(c) for name, c in prepared.data.get("centring", {}).items()}
-    latents = {name: sites[name] for name in prepared.known.num_latents}
+    latents = {name: drawn["sites"][name] for name in prepared.known.num_latents}
     return Draws(values, stats, convergence, tuple(remarks), centring, latents)
 
 
@@ -170,14 +173,11 @@ def _warmed(
     return program, state
 
 
-def _judge(
-    program: Program, raw: dict[str, Any], prepared: Prepared
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], Convergence]:
-    """All sites, those that are shown, and whether the latter have converged."""
-    sites = program.values(raw["z"], prepared.data)
+def _judge(drawn: Mapping[str, Any], prepared: Prepared) -> tuple[dict[str, np.ndarray], Convergence]:
+    """What is shown of the sites, and whether it has converged."""
     hidden = hidden_names(prepared)
-    values = {name: value for name, value in sites.items() if name not in hidden}
-    return sites, values, assess(as_dataset(values), raw["diverging"])
+    values = {name: value for name, value in drawn["sites"].items() if name not in hidden}
+    return values, assess(as_dataset(values), drawn["diverging"])
 
 
 def hidden_names(prepared: Prepared) -> set[str]:

@@ -1,5 +1,6 @@
 """What every test shares: a plotting backend without a screen, and where real data may lie."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -23,13 +24,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile quickly where only behaviour is tested: without optimization, and fused loops by the older generator.
 
     The default suite compiles hundreds of small programs and runs each for a moment; the older generator halves the
-    time that takes. Slow runs and benchmarks are compiled as users run them.
+    time that takes, and parts of a program for several threads to compile only cost time where each core has a process
+    of tests. Slow runs and benchmarks are compiled as users run them.
     """
     os.environ.setdefault("CHARZ_COMPILATION_CACHE", "off")  # tests leave nothing in the user's folders
     if config.option.markexpr == "not slow" and not config.option.benchmark_enable:
         os.environ.setdefault(
-            "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+            "XLA_FLAGS",
+            "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+            " --xla_cpu_parallel_codegen_split_count=1",
         )
+        # Tracing makes millions of small objects that live on; looking through them for garbage takes a tenth of a run.
+        gc.set_threshold(100_000, 20, 100)
 
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]

@@ -57,10 +57,6 @@ def parts_of(
     size = observations.measured.size
     least = MIN_REPLICATED_DRAWS if size <= LONG_RECORD else 1
     num_prior = min(NUM_PRIOR_DRAWS, max(least, MAX_REPLICATED_NUMBERS // size))
-    prior = prior_draws(
-        generator_from(key_prior), model, priors, pool, NUM_PRIOR_DRAWS, len(observations.devices)
-    )
-    few_prior = {name: v[None, :num_prior] for name, v in prior.items() if name not in populations}
     num_chains, num_draws = next(iter(sampled.values.values())).shape[:2]
     judged = np.arange(num_draws)
     if method == "laplace":
@@ -71,32 +67,33 @@ def parts_of(
     kept = _replicated_draws((num_chains, num_draws), size)
     few = {name: value[:, kept] for name, value in law_values.items()}
 
-    def replicated() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    def replicated(key: PRNGKeyArray, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         with jax.enable_x64(True):  # a setting of each thread
-            return (
-                replicates(generator_from(key_outcomes), model, few, observations),
-                replicates(generator_from(key_prior_outcomes), model, few_prior, observations),
-            )
+            return replicates(generator_from(key), model, values, observations)
 
     # NumPy draws outcomes on one core while XLA evaluates terms on the other.
     with ThreadPoolExecutor(1) as thread:
-        outcomes = thread.submit(replicated)
+        predictive = thread.submit(replicated, key_outcomes, few)
+        prior = prior_draws(
+            generator_from(key_prior), model, priors, pool, NUM_PRIOR_DRAWS, len(observations.devices)
+        )
+        few_prior = {name: v[None, :num_prior] for name, v in prior.items() if name not in populations}
+        prior_predictive = thread.submit(replicated, key_prior_outcomes, few_prior)
         terms = pointwise_terms(
             model,
             {name: value[:, judged] for name, value in law_values.items()},
             {name: value[:, judged] for name, value in sampled.latents.items()},
             observations,
         )
-        predictive, prior_predictive = outcomes.result()
     return Parts(
         values=sampled.values,
         stats=sampled.stats,
         terms=terms,
         judged=judged,
         kept=kept,
-        predictive=predictive,
+        predictive=predictive.result(),
         prior=prior,
-        prior_predictive=prior_predictive,
+        prior_predictive=prior_predictive.result(),
         centring=sampled.centring,
         weights=sampled.weights,
     )

@@ -128,11 +128,12 @@ class Posterior:
         posterior = posterior[parameters]
         sample = ("chain", "draw")
         rhat, ess = self._diagnostics(posterior)
+        # Draws have no gaps; to look for them, NumPy would go through the devices in a Python loop.
+        quantiles = posterior.quantile(list(QUANTILES.values()), sample, skipna=False)
         tables = {
             "mean": posterior.mean(sample),
             "sd": posterior.std(sample, ddof=1),
-            # Draws have no gaps; to look for them, NumPy would go through the devices in a Python loop.
-            **{name: posterior.quantile(q, sample, skipna=False) for name, q in QUANTILES.items()},
+            **{name: quantiles.isel(quantile=place) for place, name in enumerate(QUANTILES)},
             "rhat": rhat,
             "ess_bulk": ess,
         }
@@ -155,9 +156,10 @@ class Posterior:
     def _rows(self, name: str, columns: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
         if columns["mean"][name].ndim == 0:
             return {what: float(columns[what][name]) for what in COLUMNS}
+        rows = zip(*(columns[what][name].tolist() for what in COLUMNS), strict=True)
         return {
-            device: {what: float(columns[what][name][index]) for what in COLUMNS}
-            for index, device in enumerate(self.device_names)
+            device: dict(zip(COLUMNS, row, strict=True))
+            for device, row in zip(self.device_names, rows, strict=True)
         }
 
     def devices(self, key: PRNGKeyArray, num_draws: int) -> Any:

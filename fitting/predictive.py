@@ -53,15 +53,15 @@ def pointwise_terms(
     chunk = -(-number // -(-number // int(np.clip(CHUNK_NUMBERS // size, 1, number))))
     evaluate = _evaluation(function, tuple(latents))
     blank = jnp.zeros(observations.measured.shape)
-    # Equal chunks, the last one filled up with its last draw: another shape would be compiled anew.
-    places_of = [np.minimum(np.arange(start, start + chunk), number - 1) for start in range(0, number, chunk)]
-    parts = [
-        np.asarray(evaluate({n: v[rows] for n, v in flat.items()}, arrays, places, blank))
-        for rows in places_of
-    ]
-    terms = np.concatenate(parts)[:number].reshape(*shape, *parts[0].shape[1:])
     mask = observations.measured if observations.blocks is None else observations.blocks
-    return np.where(mask, terms, np.nan)
+    terms = np.empty((number, *mask.shape))
+    for start in range(0, number, chunk):
+        # Equal chunks, the last one filled up with its last draw: another shape would be compiled anew.
+        rows = np.minimum(np.arange(start, start + chunk), number - 1)
+        part = np.asarray(evaluate({n: v[rows] for n, v in flat.items()}, arrays, places, blank))
+        terms[start : start + chunk] = part[: number - start]
+    terms[:, ~mask] = np.nan
+    return terms.reshape(*shape, *terms.shape[1:])
 
 
 @lru_cache(maxsize=32)

@@ -48,25 +48,42 @@ def test_ranks_by_what_an_hour_gives(files, charz, tmp_path):
     assert json.loads(stored.attrs["provenance"])["sources"].keys() == {"posterior.nc", "candidates.toml"}
 
 
-def test_predicted_accuracy_is_narrowed(files, charz, tmp_path):
-    """A prediction names the draws it was made from."""
-    folder, expected = files
-    code, _, err = charz(
-        "predict", "--scheme", "mean-variance", "--device", folder / "posterior.nc", "--data", "iris", "--epochs", "20",
-        "--draws", "24", "--arrays", "1", "--seeds", "1", "--repeats", "2", "-o", tmp_path / "prediction.nc",
-    )  # fmt: skip
-    assert code == expected, err
-    numbers = load_result(tmp_path / "prediction.nc")["posterior_draw"]
-    assert numbers.shape == (24,)
-    assert len(set(numbers.to_numpy().tolist())) == 24
-    code, out, err = charz(
-        "plan", folder / "posterior.nc", "--candidates", folder / "candidates.toml",
-        "--prediction", tmp_path / "prediction.nc", "--json",
-    )  # fmt: skip
-    if code == 2:  # so small a prediction need not follow the population; then it says so
-        assert "does not follow the population" in err
-    else:
-        assert json.loads(out)["target"] == "accuracy"
+@pytest.fixture
+def planned(files, charz, tmp_path):
+    """Predict with some draws and reads, look whether the file names the draws, and plan by it."""
+
+    def run(num_draws, *options):
+        folder, expected = files
+        code, _, err = charz(
+            "predict", "--scheme", "mean-variance", "--device", folder / "posterior.nc", "--data", "iris",
+            "--draws", str(num_draws), "--arrays", "1", "--seeds", "1", *options, "-o", tmp_path / "prediction.nc",
+        )  # fmt: skip
+        assert code == expected, err
+        numbers = load_result(tmp_path / "prediction.nc")["posterior_draw"]
+        assert numbers.shape == (num_draws,)
+        assert len(set(numbers.to_numpy().tolist())) == num_draws
+        return charz(
+            "plan", folder / "posterior.nc", "--candidates", folder / "candidates.toml",
+            "--prediction", tmp_path / "prediction.nc", "--json",
+        )  # fmt: skip
+
+    return run
+
+
+def test_predicted_accuracy_is_narrowed(files, planned):
+    """Networks that have hardly begun to learn follow their wires: a wide population learns sooner."""
+    code, out, err = planned(48, "--num-reads", "64", "--epochs", "5", "--repeats", "1")
+    assert code == files[1], err
+    found = json.loads(out)
+    assert found["target"] == "accuracy"
+    assert all(row["sd_after"] < found["sd_before"] for row in found["candidates"])
+
+
+def test_a_prediction_of_too_few_draws_is_refused(planned):
+    code, _, err = planned(5, "--num-reads", "64", "--epochs", "1", "--repeats", "1")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "the prediction has 5 draws" in err
+    assert "--draws 64" in err
 
 
 @pytest.mark.parametrize("more", [[], ["--target", "location_sd", "--prediction", "prediction.nc"]])

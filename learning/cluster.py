@@ -130,10 +130,13 @@ def remote_client(address: str) -> Iterator["Client"]:
     """
     require_dask()
     from distributed import Client
+    from distributed.comm import get_address_host_port
 
     # Not the default of Dask in this process: one that cannot connect would stay it, and everything that asks Dask
-    # for a lock afterwards, as xarray does on writing a file, would try that address.
+    # for a lock afterwards, as xarray does on writing a file, would try that address. One that fails at reading the
+    # address is never closed, and says so a minute after the process should have ended.
     try:
+        get_address_host_port(address)
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise TrainError(

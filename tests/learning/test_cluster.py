@@ -23,6 +23,7 @@ from charz.learning.work import Part, finish
 
 distributed = pytest.importorskip("distributed", reason="pip install 'charz[dask]'")
 dask_config = pytest.importorskip("dask").config.set
+dask_scheduler = pytest.importorskip("dask").base.get_scheduler
 SCHEME = MeanVariance((64, 10), num_reads=1, drive_range=(2.6, 6.6))
 DESIGN = Design(draws=3, arrays=2, seeds=2, repeats=2)
 WIDE = {
@@ -292,15 +293,25 @@ def test_a_cluster_has_workers(number):
         pass
 
 
-def test_a_scheduler_that_does_not_answer_is_nobody_elses_scheduler(tmp_path):
+@pytest.mark.parametrize("address", ["no/where:at-all", "foo://x:1", "tcp://127.0.0.1:9"])
+def test_a_scheduler_that_does_not_answer_is_nobody_elses_scheduler(tmp_path, monkeypatch, address):
     """xarray takes its locks from Dask's default scheduler; a failed connection stayed it while the error was held."""
+    monkeypatch.setattr("charz.learning.cluster.PATIENCE", 0.5)
+    before = dask_scheduler()
     held = pytest.raises(TrainError, match="no Dask scheduler answers")
-    with held, remote_client("no/where:at-all"):
+    with held, remote_client(address):
         pass
+    assert dask_scheduler() == before
     written = xr.Dataset({"v": ("x", np.arange(3.0))})
     written.to_netcdf(tmp_path / "file.nc", engine="scipy")
     with xr.open_dataset(tmp_path / "file.nc", engine="scipy") as read:
         xr.testing.assert_identical(read, written)
+
+
+def test_a_cluster_of_a_prediction_is_nobody_elses_scheduler():
+    before = dask_scheduler()
+    with local_client(1):
+        assert dask_scheduler() == before
 
 
 def test_dask_is_an_extra(monkeypatch):

@@ -71,6 +71,14 @@ def test_bad_requests_end_in_one_line(options, words, run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_process_ends_with_the_one_line(tmp_path):
+    """A client of Dask that was never closed once spoke up a minute later, on leaving Python."""
+    command = [sys.executable, "-c", "from charz.cli import main; main()", *COMMAND.split()]
+    command += ["--dask", "nowhere:1x", "-o", "out.nc"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
 @pytest.mark.parametrize("option", ["--workers 2", "--dask tcp://127.0.0.1:8786"])
 def test_dask_is_an_extra(option, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)

@@ -84,7 +84,8 @@ def load_result(path: Path | str) -> xr.Dataset:
         return xr.load_dataset(path, engine="netcdf4", **_AS_STORED)
     except Exception as error:  # the netCDF, HDF5 and xarray layers each raise errors of their own
         raise ReadError(
-            f"{path}: not a readable netCDF file (cut short, damaged, or of another format): {error}"
+            f"{path}: not a readable netCDF file (cut short, damaged, or of another format; `charz convert` makes a"
+            f" dataset of a laboratory's file): {error}"
         ) from error
 
 

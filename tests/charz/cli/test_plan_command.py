@@ -71,7 +71,7 @@ def planned(files, charz, tmp_path):
 
 
 def test_predicted_accuracy_is_narrowed(files, planned):
-    """Networks that have hardly begun to learn follow their wires: a wide population learns sooner."""
+    """How well networks do that have hardly begun to learn follows the population of their wires."""
     code, out, err = planned(48, "--num-reads", "64", "--epochs", "5", "--repeats", "1")
     assert code == files[1], err
     found = json.loads(out)
